@@ -13,6 +13,7 @@ namespace tw::capture {
 
 class LogReader {
  public:
+  LogReader() = default;  // Unusable until assigned from Create.
   // `database` must outlive the reader and have the log's tables. One thread at a time.
   static Result<LogReader> Create(sqlite::Database& database, uint64_t epoch);
 
@@ -26,7 +27,6 @@ class LogReader {
   Result<uint64_t> FirstOffset();
 
  private:
-  LogReader() = default;
   Result<RelationPtr> FindRelation(uint32_t id);
 
   sqlite::Database* database_ = nullptr;
