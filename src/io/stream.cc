@@ -60,7 +60,7 @@ class TcpStream final : public Stream {
   void set_kept_bytes_max(size_t bytes) override { kept_bytes_max_ = bytes; }
 
   void ResumeReading() override {
-    if (closed_) return;
+    if (closed_ || (kept_.empty() && waiting_readable_)) return;
     // Offered again in a turn of its own: the caller may be inside OnBytes.
     asio::post(socket_.get_executor(), [this, alive = alive_] {
       if (!*alive || closed_) return;

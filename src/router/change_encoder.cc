@@ -68,11 +68,11 @@ std::string_view ChangeEncoder::RecordText(const Row& row, RowText& text,
 std::string_view ChangeEncoder::ColumnsText(const std::vector<uint16_t>& selected) {
   if (!selected.empty()) {
     selected_texts_[2].clear();
-    AppendColumns(selected_texts_[2], *change_->relation, selected);
+    protocol::AppendColumns(selected_texts_[2], *change_->relation, selected);
     return selected_texts_[2];
   }
   std::string& text = columns_texts_[change_->relation->id];
-  if (text.empty()) AppendColumns(text, *change_->relation);
+  if (text.empty()) protocol::AppendColumns(text, *change_->relation);
   return text;
 }
 

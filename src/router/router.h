@@ -17,6 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/strings.h"
 #include "io/bytes.h"
 #include "model/change.h"
 #include "router/audience.h"

@@ -6,7 +6,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/result.h"
+#include "model/change.h"
 #include "model/claims.h"
 #include "protocol/join.h"
 #include "protocol/message.h"
