@@ -109,6 +109,7 @@ void Access::Decide() {
     if (!value) everything = false;
     anchors = BetterAnchors(std::move(anchors), AnchorsOf(policies[i].condition, *slots_));
   }
+  if (anchors && anchors->empty()) nothing = true;  // Such as owner = NULL.
   verdict_ = nothing ? Verdict::kNothing : (everything ? Verdict::kEverything : Verdict::kByRow);
   if (verdict_ == Verdict::kByRow) anchors_ = std::move(anchors);
 }

@@ -134,11 +134,15 @@ Anchors AnchorsOf(const Expression& e, const Slots& slots) {
   }
 }
 
+bool AnchorsSelectMore(const std::vector<Anchor>& a, const std::vector<Anchor>& b) {
+  if (Weak(a) != Weak(b)) return Weak(b);
+  return a.size() < b.size();
+}
+
 Anchors BetterAnchors(Anchors a, Anchors b) {
   if (!a) return b;
   if (!b) return a;
-  if (Weak(*a) != Weak(*b)) return Weak(*a) ? std::move(b) : std::move(a);
-  return b->size() < a->size() ? std::move(b) : std::move(a);
+  return AnchorsSelectMore(*b, *a) ? std::move(b) : std::move(a);
 }
 
 Anchors JoinAnchors(Anchors a, Anchors b) {

@@ -10,7 +10,7 @@
 namespace tw::policy {
 namespace {
 
-// FNV-1a; keeps keys short. Only policies of the same table with the same name of identity meet.
+// FNV-1a; keeps keys short. Only policy sets of one table and shape meet here.
 uint64_t Fingerprint(std::string_view text) {
   uint64_t hash = 0xcbf29ce484222325;
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
@@ -59,7 +59,9 @@ Result<std::shared_ptr<const Program>> Program::Compile(RelationPtr relation,
     AppendIdentity(text, policy.condition);
   }
   for (const std::string& slot : program->slot_identities_) text += slot;
-  for (const Column& column : program->relation_->columns) text += column.name + '\0';
+  for (const Column& column : program->relation_->columns) {
+    text += column.name + ":" + std::string(TypeName(column.type)) + ",";
+  }
   const Relation& shape = *program->relation_;
   program->identity_ = shape.schema + "." + shape.table + "#" + std::to_string(shape.id) + "#" +
                        std::to_string(Fingerprint(text));

@@ -68,8 +68,10 @@ std::optional<Datum> ValueForEveryRow(const Expression& condition, const Slots& 
 // Necessary conditions of "condition is TRUE", as in Access::anchors.
 std::optional<std::vector<Anchor>> AnchorsOf(const Expression& condition, const Slots& slots);
 
-// Of two necessary conditions of an AND the one that admits fewer rows, by its looks: NULLs and
-// booleans select little, then the shorter list wins.
+// True when `a` seems to admit fewer rows than `b`: NULLs and booleans select little, then the
+// shorter list wins.
+bool AnchorsSelectMore(const std::vector<Anchor>& a, const std::vector<Anchor>& b);
+// Of two necessary conditions of an AND the one that selects more.
 std::optional<std::vector<Anchor>> BetterAnchors(std::optional<std::vector<Anchor>> a,
                                                  std::optional<std::vector<Anchor>> b);
 // For an OR: all entries of both; nullopt when one side has none, or over kAnchorsMax.
