@@ -101,6 +101,7 @@ class Access {
 
  private:
   enum class Verdict : uint8_t { kNothing, kEverything, kByRow };
+  void Decide();  // Derives verdict_ and anchors_ from the slots.
 
   std::shared_ptr<const Program> program_;
   std::unique_ptr<Slots> slots_;
