@@ -25,7 +25,11 @@
 
 namespace tw::ingest {
 
-// The first reply of a verdict. The gateway adds Content-Length and its own headers.
+// The header of a stored delivery that holds the id which the sender signed, if there is one. A
+// request's own header of this name is never kept.
+inline constexpr std::string_view kSignedIdHeader = "tidewire-signed-id";
+
+// What to send back. The gateway adds Content-Length and its own headers.
 struct HookReply {
   int status = 200;
   std::string content_type;
