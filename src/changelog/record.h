@@ -35,8 +35,9 @@ class RecordBatch {
   }
   RecordView front() const { return (*this)[0]; }
   RecordView back() const { return (*this)[size() - 1]; }
-  // Sequences between the one asked for and the first returned that are no longer readable: they lie
-  // in a quarantined, damaged or missing segment. Never silent: the caller reports it.
+  // How many sequences from the one asked for on are no longer readable, because they lie in a
+  // quarantined, damaged or missing segment; the first record returned is the next after them. The
+  // caller reports it: a gap is never silent.
   uint64_t missing() const { return missing_; }
 
  private:

@@ -78,8 +78,10 @@ RecordPrefix PeekRecord(std::string_view bytes);
 std::optional<ParsedRecord> ParseRecord(std::string_view bytes, const SegmentHeader& segment,
                                         uint32_t record_bytes_max);
 
-// "<first, 20 digits>.seg" and its inverse; names sort by sequence.
+// "<first, 20 digits>.seg" and its inverse; names sort by sequence. Quarantined files keep the digits.
 std::string SegmentName(uint64_t first);
 std::optional<uint64_t> ParseSegmentName(std::string_view name);
+std::string QuarantinedName(uint64_t first);
+std::optional<uint64_t> ParseQuarantinedName(std::string_view name);
 
 }  // namespace tw::changelog

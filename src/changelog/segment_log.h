@@ -25,6 +25,7 @@
 #include "changelog/record.h"
 #include "changelog/segment_format.h"
 #include "changelog/segment_reader.h"
+#include "changelog/segment_scan.h"
 #include "io/file.h"
 #include "telemetry/metrics.h"
 
@@ -122,14 +123,20 @@ class SegmentLog {
              telemetry::Registry& metrics, const SegmentLogOptions& options);
 
   Status Recover();
+  // The last one found when `next_first` is 0.
   Status RecoverSegment(uint64_t first, uint64_t next_first);
+  Status Resume(std::unique_ptr<io::File> file, const SegmentScan& scan);
   Status Quarantine(uint64_t first);
   Status AdoptSpares(const std::vector<std::string>& names);
+  Status Retire(size_t index);
+  void Report();
   Status EnsureRoom(uint64_t group_bytes);
   Status StartSegment(uint64_t first);
-  Result<std::string> TakeSpare();
-  Status CheckSpace(uint64_t more_bytes);
-  void EncodeGroup(std::span<const Payload> group);
+  Status CreateSpare();
+  uint64_t FirstAllocation() const;
+  Status CheckBacklog(uint64_t more_bytes) const;
+  Status CheckFreeSpace(uint64_t more_bytes);
+  uint32_t EncodeGroup(std::span<const Payload> group);
   std::unexpected<Error> Poison(const Error& cause);
   std::unexpected<Error> PoisonUnlessExhausted(const Error& cause);
   std::string PathOf(std::string_view name) const;

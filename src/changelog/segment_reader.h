@@ -22,21 +22,24 @@ class SegmentReader {
   SegmentReader(io::FileSystem& files, std::string directory, uint32_t record_bytes_max);
 
   // Records from `from` to `head` (both inclusive), at most `bytes_max` of stored bytes but at least
-  // one record; empty when `from` > `head`. `head` is what SegmentLog::head() returned at any time.
+  // one record; empty when `from` > `head`, or when all of them are missing (see
+  // RecordBatch::missing). `head` is what SegmentLog::head() returned at any time.
   // Errors: kOutOfRange: `from` is before the oldest kept record. kDataLoss: damaged bytes, and no
   // later segment to go on with. The file system's own.
   Result<RecordBatch> Read(uint64_t from, uint64_t head, size_t bytes_max);
 
  private:
+  Status ListSegments();
   Status Locate(uint64_t from);
   Status OpenSegment(uint64_t first);
-  Result<bool> FillFromSegment(uint64_t from, uint64_t head, size_t bytes_max, RecordBatch& batch);
-  uint64_t NextSegmentAfter(uint64_t first) const;
+  // What the open segment holds of `from` … `head`; empty when it ends before `from`.
+  Result<RecordBatch> ReadSegment(uint64_t from, uint64_t head, size_t bytes_max);
+  size_t TakeRecords(uint64_t from, uint64_t head, size_t bytes_max, RecordBatch& batch);
 
   io::FileSystem& files_;
   const std::string directory_;
   const uint32_t record_bytes_max_;
-  std::vector<uint64_t> segments_;  // First sequences, rising.
+  std::vector<uint64_t> segments_;  // First sequences, rising, when last listed.
   // Where the next sequential read begins.
   std::unique_ptr<io::File> file_;
   SegmentHeader header_;

@@ -80,7 +80,7 @@ class InboxWriter {
   // Stops.
   ~InboxWriter();
 
-  // Queues the delivery; `token` comes back through the sink. On an error nothing was queued and
+  // Queues the delivery; it has at most kDeliveryListMax headers (checked). `token` comes back through the sink. On an error nothing was queued and
   // the sink is not called. Any thread, never blocks on the disk.
   // Errors: kResourceExhausted: queue_bytes_max or wait_max (answer 503 with Retry-After).
   // kInvalidArgument: larger than the log's record_bytes_max (answer 413). kUnavailable: stopping.
@@ -130,9 +130,6 @@ class InboxWriter {
   void WriteGroup(Queued group);
   void Complete(Queued group, const Result<uint64_t>& last);
   void Fatal(const Error& error);
-  Queued Take();
-  Queued SplitGroup(Queued& rest, size_t& position) const;
-  std::chrono::nanoseconds ExpectedWait(size_t queued_bytes) const;
 
   const std::unique_ptr<Inbox> inbox_;
   const InboxWriterOptions options_;
@@ -144,15 +141,15 @@ class InboxWriter {
   Function<void(const Error&)> on_fatal_;
   const Drive drive_;
 
-  std::mutex mutex_;  // Guards queue_, sleeping_, stopping_.
+  std::mutex mutex_;  // Guards the next five, and held_bytes_ against two Submits at once.
   std::condition_variable wake_;
   Queued queue_;
+  uint64_t reclaim_up_to_ = 0;  // 0: nothing to do.
   bool sleeping_ = false;
   bool stopping_ = false;
 
   std::atomic<size_t> held_bytes_{0};  // Queued or being written.
   std::atomic<uint64_t> durable_head_;
-  std::atomic<uint64_t> reclaim_up_to_{0};
   std::atomic<bool> fatal_{false};
   std::atomic<uint64_t> nanoseconds_per_mebibyte_{0};  // Recent throughput; 0: none known yet.
   std::atomic<int64_t> group_started_ns_{0};           // Mono time of the running group; 0: none.
