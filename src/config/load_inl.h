@@ -132,7 +132,7 @@ void Reader::ReadInteger(const Node& node, T& value, const B& bounds) {
 template <typename T, typename B>
 void Reader::Keep(const Node& node, T& value, const T& read, const B& bounds) {
   if constexpr (!std::is_same_v<B, Unbounded>) {
-    if (read < bounds.min || read > bounds.max) {
+    if (!(read >= bounds.min && read <= bounds.max)) {  // NaN is out of bounds too.
       return OutOfBounds(node, internal::BoundText(bounds.min), internal::BoundText(bounds.max));
     }
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,7 +47,7 @@ struct FieldShape {
   std::string help;
   bool required = false;
   bool expands = false;
-  std::string default_text;  // One line of YAML; empty for structs and absent optionals.
+  std::optional<Node> default_value;  // Absent for required fields, structs, empty optionals.
   Shape shape;
 };
 
@@ -177,9 +178,9 @@ struct ShapeVisitor {
     field.required = key.required;
     field.expands = key.expands;
     field.shape = MakeShape<T>(bounds);
-    const Node value = ToNode(member, Secrets::kMasked);
+    Node value = ToNode(member, Secrets::kMasked);
     if (!key.required && !value.is_null() && field.shape.kind != Shape::Kind::kStruct) {
-      field.default_text = ToYamlLine(value);
+      field.default_value = std::move(value);
     }
     fields.push_back(std::move(field));
   }
