@@ -1,8 +1,20 @@
 import { initialState, step } from './machine.js';
 import { live, type LiveOptions, type LiveRows } from './live.js';
-import { decodeFrame, type Binding, type Change, type ChangeEvent, type Verdict } from './protocol.js';
+import {
+  decodeFrame,
+  type Binding,
+  type Change,
+  type ChangeEvent,
+  type Verdict,
+} from './protocol.js';
 import type { Position } from './position.js';
-import { readAnswer, selectPath, TidewireError, type SelectQuery, type SelectResult } from './rest.js';
+import {
+  readAnswer,
+  selectPath,
+  TidewireError,
+  type SelectQuery,
+  type SelectResult,
+} from './rest.js';
 import type { ChannelPhase, Effect, Event, State } from './state.js';
 import { sameStatus, statusOf, type ConnectionStatus } from './status.js';
 
@@ -273,7 +285,8 @@ class TidewireClient implements Client {
     this.#token().then(
       (token) => asked === this.#tokenAsked && this.#dispatch({ type: 'token', token }),
       (error: unknown) =>
-        asked === this.#tokenAsked && this.#dispatch({ type: 'token_failed', error: String(error) }),
+        asked === this.#tokenAsked &&
+        this.#dispatch({ type: 'token_failed', error: String(error) }),
     );
   }
 

@@ -30,15 +30,16 @@ export class TidewireError extends Error {
 
 /** The path and query of a table read. */
 export function selectPath(table: string, query: SelectQuery): string {
-  const params = new URLSearchParams();
-  if (query.select) params.append('select', query.select);
-  for (const [column, condition] of Object.entries(query.filters ?? {})) {
-    params.append(column, condition);
-  }
-  if (query.order) params.append('order', query.order);
-  if (query.limit !== undefined) params.append('limit', String(query.limit));
-  const text = params.toString();
-  return `/rest/v1/${encodeURIComponent(table)}${text && '?' + text}`;
+  const params: [string, string][] = Object.entries(query.filters ?? {});
+  if (query.select) params.unshift(['select', query.select]);
+  if (query.order) params.push(['order', query.order]);
+  if (query.limit !== undefined) params.push(['limit', String(query.limit)]);
+  const text = params.map(([name, value]) => `${encode(name)}=${encode(value)}`).join('&');
+  return `/rest/v1/${encode(table)}${text && '?' + text}`;
+}
+
+function encode(text: string): string {
+  return encodeURIComponent(text).replace(/%2C/g, ',');
 }
 
 /** The conditions of a read as the filter of a subscription; undefined when there are none. */

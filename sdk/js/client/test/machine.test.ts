@@ -149,7 +149,9 @@ describe('machine', () => {
       const d = fresh().live('a', 'e:10');
       d.reopen();
       d.reply('a', { position: 'f:3', recovered: false, reason });
-      expect(d.of('verdict')).toEqual([{ type: 'verdict', id: 'a', verdict: { recovered: false, reason } }]);
+      expect(d.of('verdict')).toEqual([
+        { type: 'verdict', id: 'a', verdict: { recovered: false, reason } },
+      ]);
       expect(d.state.channels['a']).toMatchObject({ phase: 'live', position: 'f:3' });
     },
   );
@@ -190,7 +192,13 @@ describe('machine', () => {
   it('I5 moves live channels by the watermark, forwards and within the epoch', () => {
     const d = fresh().live('a', 'e:10');
     const beat = (position: string) =>
-      d.frame([null, '9', 'phoenix', 'phx_reply', { status: 'ok', response: { tidewire: { position } } }]);
+      d.frame([
+        null,
+        '9',
+        'phoenix',
+        'phx_reply',
+        { status: 'ok', response: { tidewire: { position } } },
+      ]);
     for (const [given, position] of [
       ['e:15', 'e:15'],
       ['e:12', 'e:15'],
@@ -332,7 +340,10 @@ describe('machine', () => {
     const delays: number[] = [];
     for (let i = 0; i < 3; i++) {
       d.reply('a', undefined, 'error', 'UnknownTable: no table a');
-      expect(d.of('channel').at(-1)).toMatchObject({ phase: 'refused', error: expect.stringContaining("UnknownTable") });
+      expect(d.of('channel').at(-1)).toMatchObject({
+        phase: 'refused',
+        error: expect.stringContaining('UnknownTable'),
+      });
       delays.push(d.of('timer').findLast((e) => e.name === 'join:a')!.ms!);
       d.do({ type: 'timer', name: 'join:a' });
     }

@@ -22,8 +22,22 @@ describe('positions', () => {
 
 describe('frames', () => {
   it('are read, and everything else is refused', () => {
-    expect(decodeFrame('[null,"1","t","e",{"a":1},"extra"]')).toEqual([null, '1', 't', 'e', { a: 1 }]);
-    for (const bad of ['', '{', '{}', '[]', '[null,null,1,"e",{}]', '[null,null,"t","e",null]', 7]) {
+    expect(decodeFrame('[null,"1","t","e",{"a":1},"extra"]')).toEqual([
+      null,
+      '1',
+      't',
+      'e',
+      { a: 1 },
+    ]);
+    for (const bad of [
+      '',
+      '{',
+      '{}',
+      '[]',
+      '[null,null,1,"e",{}]',
+      '[null,null,"t","e",null]',
+      7,
+    ]) {
       expect(decodeFrame(bad)).toBeNull();
     }
   });
@@ -52,7 +66,7 @@ describe('reads', () => {
     expect(selectPath('t', {})).toBe('/rest/v1/t');
     expect(
       selectPath('t', { select: 'a,b', filters: { w: 'eq.A & B' }, order: 'a.desc', limit: 5 }),
-    ).toBe('/rest/v1/t?select=a%2Cb&w=eq.A+%26+B&order=a.desc&limit=5');
+    ).toBe('/rest/v1/t?select=a,b&w=eq.A%20%26%20B&order=a.desc&limit=5');
     expect(filterOf({ a: 'eq.1', b: 'gt.2' })).toBe('a=eq.1,b=gt.2');
     expect(filterOf()).toBeUndefined();
   });

@@ -1,5 +1,12 @@
 import type { Query, QueryClient, QueryKey } from '@tanstack/query-core';
-import { comparePositions, type Client, type Position, type Subscription } from '@tidewire/client';
+import {
+  comparePositions,
+  type Change,
+  type Client,
+  type Position,
+  type Subscription,
+  type Verdict,
+} from '@tidewire/client';
 
 /** The keys that a table's changes make stale; matched by prefix, as `invalidateQueries` does. */
 export type TableKeys = readonly QueryKey[] | WatchedKeys;
@@ -15,6 +22,10 @@ export interface AttachOptions {
   readonly tables?: Readonly<Record<string, TableKeys>>;
   /** Changes within so long are one invalidation, milliseconds; 50 by default, 0: a microtask. */
   readonly windowMs?: number;
+  /** Told of each change as it arrives, before its window closes. */
+  readonly onChange?: (change: Change) => void;
+  /** Told of each subscription's verdict after a reconnect. */
+  readonly onVerdict?: (verdict: Verdict, table: string) => void;
   /** Told of each flush: the queries made stale. For tests and developer tools. */
   readonly onInvalidate?: (queries: readonly Query[]) => void;
 }
@@ -72,7 +83,7 @@ export class Engine implements Attachment {
   readonly client: Client;
   #queryClient: QueryClient;
   #windowMs: number;
-  #onInvalidate: AttachOptions['onInvalidate'];
+  #options: AttachOptions;
   #seq = 0;
   #pending = new Map<QueryKey, Mark>();
   #marks = new WeakMap<Query, Mark>();
@@ -87,7 +98,7 @@ export class Engine implements Attachment {
     this.client = client;
     this.#queryClient = queryClient;
     this.#windowMs = options.windowMs ?? 50;
-    this.#onInvalidate = options.onInvalidate;
+    this.#options = options;
     this.#unsubscribeCache = queryClient.getQueryCache().subscribe((event) => {
       if (event.type === 'removed') this.#results.delete(event.query.queryHash);
       if (event.type !== 'updated') return;
@@ -110,14 +121,19 @@ export class Engine implements Attachment {
       table,
       ...(schema && { schema }),
       ...(filter && { filter }),
-      onChange: (change) => this.#mark(keys, change.position),
+      onChange: (change) => {
+        this.#mark(keys, change.position);
+        this.#options.onChange?.(change);
+      },
       onVerdict: (verdict) => {
         lost = !verdict.recovered;
+        this.#options.onVerdict?.(verdict, table);
       },
       onStatus: (status, error) => {
         // What happened before the stream began is not in it.
         if (status !== 'live' || error !== null) return;
-        if (first || lost) this.#mark(lost ? this.#allKeys() : keys, subscription?.position ?? null);
+        if (first || lost)
+          this.#mark(lost ? this.#allKeys() : keys, subscription?.position ?? null);
         first = lost = false;
       },
     });
@@ -175,7 +191,7 @@ export class Engine implements Attachment {
     }
     const due = [...stale].filter((query) => this.#isStale(query));
     for (const query of due) this.#invalidate(query);
-    if (due.length > 0) this.#onInvalidate?.(due);
+    if (due.length > 0) this.#options.onInvalidate?.(due);
   }
 
   /** Whether what the query shows, or is fetching, may lack what its mark stands for. */

@@ -4,5 +4,10 @@
  * `attachQueryClient` invalidates keys when their tables change; `realtimeQueryOptions` makes
  * ordinary query options whose key is attached while the query exists.
  */
-export { attachQueryClient, type Attachment, type AttachOptions, type TableKeys } from './attach.js';
+export {
+  attachQueryClient,
+  type Attachment,
+  type AttachOptions,
+  type TableKeys,
+} from './attach.js';
 export { realtimeQueryOptions, type RealtimeQuery } from './options.js';
