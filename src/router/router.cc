@@ -95,14 +95,14 @@ void Router::Publish(const Batch& batch) {
       for (const Row* row : {&change.new_row, &change.old_row}) {
         if (row->size() <= column) continue;
         const auto found = values.find((*row)[column]);
-        if (found != values.end()) Offer(change, found->second);
+        if (found != values.end()) Offer(found->second);
       }
     }
-    Offer(change, table->second.unanchored);
+    Offer(table->second.unanchored);
   }
 }
 
-void Router::Offer(const Change&, const std::vector<Audience*>& candidates) {
+void Router::Offer(const std::vector<Audience*>& candidates) {
   for (Audience* const audience : candidates) {
     if (audience->round == round_) continue;
     audience->round = round_;
@@ -117,10 +117,10 @@ void Router::Deliver(Audience& audience, const io::SharedBytes& frame) {
   deliveries_.Add(audience.members.size());
 }
 
-void Router::Replay(const ChannelSpec& spec, const Batch& batch, uint64_t after,
+void Router::Replay(const ChannelSpec& spec, const Batch& batch, Range range,
                     const std::function<void(const io::SharedBytes&)>& send) {
   for (const Change& change : batch.changes) {
-    if (change.offset <= after) continue;
+    if (change.offset <= range.after || change.offset > range.last) continue;
     encoder_.Begin(change, batch.position.epoch);
     encoder_.Encode(spec, [&](const io::SharedBytes& frame) {
       deliveries_.Add();

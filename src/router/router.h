@@ -41,8 +41,13 @@ class Router {
   // Sends the batch's changes to all who may see them, in order.
   void Publish(const Batch& batch);
 
-  // The frames that `spec` would have received for the changes of `batch` above offset `after`.
-  void Replay(const ChannelSpec& spec, const Batch& batch, uint64_t after,
+  // Offsets above `after`, up to and including `last`.
+  struct Range {
+    uint64_t after = 0;
+    uint64_t last = 0;
+  };
+  // The frames that `spec` would have received for the changes of `batch` within `range`.
+  void Replay(const ChannelSpec& spec, const Batch& batch, Range range,
               const std::function<void(const io::SharedBytes&)>& send);
 
   size_t audiences() const { return audiences_.size(); }
@@ -62,7 +67,7 @@ class Router {
   void RemoveFromIndex(Audience& audience);
   void ForEachIndexEntry(Audience& audience,
                          const std::function<void(std::vector<Audience*>&)>& visit);
-  void Offer(const Change& change, const std::vector<Audience*>& candidates);
+  void Offer(const std::vector<Audience*>& candidates);
   void Deliver(Audience& audience, const io::SharedBytes& frame);
 
   std::unordered_map<std::string, std::unique_ptr<Audience>> audiences_;

@@ -12,6 +12,8 @@ using protocol::ReplyStatus;
 namespace {
 
 constexpr std::string_view kTopicPrefix = "realtime:";
+// How long a join waits for a position ahead of its loop before it is called unknown.
+constexpr std::chrono::seconds kHeadWaitMax{2};
 
 std::string DescribeRequest(const protocol::BindingRequest& request) {
   static constexpr const char* kEvents[] = {"", "INSERT", "UPDATE", "", "DELETE", "", "", "*"};
@@ -144,9 +146,17 @@ void Channel::Start(std::string_view ref) {
   const auto since = ParsePosition(asked);
   if (!since.ok()) return GoLive({false, "unknown_position"}, head);
   if (since->epoch != head.epoch) return GoLive({false, "epoch_changed"}, head);
-  if (since->offset > head.offset) return GoLive({false, "unknown_position"}, head);
-  CatchUp(since->offset);
+  if (since->offset <= head.offset) return CatchUp(since->offset);
+  // A read may have seen a commit that is still on its way to this loop.
+  session_.services_.timers.Arm<&Channel::OnWaitEnd>(wait_, kHeadWaitMax, this);
+  session_.services_.feed.WhenReached(since->offset, [this, alive = alive_, since = *since] {
+    if (!*alive || !wait_.armed()) return;
+    wait_.Cancel();
+    CatchUp(since.offset);
+  });
 }
+
+void Channel::OnWaitEnd() { GoLive({false, "unknown_position"}, session_.services_.feed.head()); }
 
 void Channel::CatchUp(uint64_t after) {
   if (session_.services_.feed.Covers(after)) return ReplayFromMemory(after);
@@ -192,9 +202,13 @@ void Channel::ReplayFromMemory(uint64_t after) {
   const uint64_t since = ParsePosition(AskedPosition())->offset;
   SendJoinReply({true, {}}, feed.head());
   const auto send = [this](const io::SharedBytes& frame) { session_.transport_.OnFrame(frame); };
-  for (const BatchPtr& batch : missed_) feed.router().Replay(spec_, *batch, since, send);
+  // What was read beyond the loop's head comes again with the stream.
+  const uint64_t last = feed.head().offset;
+  for (const BatchPtr& batch : missed_) {
+    feed.router().Replay(spec_, *batch, {since, last}, send);
+  }
   feed.ForEachAfter(after, [&](const Batch& batch) {
-    feed.router().Replay(spec_, batch, after, send);
+    feed.router().Replay(spec_, batch, {after, last}, send);
   });
   session_.services_.metrics.resumed.Add();
   GoLive({true, {}}, feed.head());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "io/timer_wheel.h"
 #include "model/change.h"
 #include "model/claims.h"
 #include "protocol/join.h"
@@ -60,6 +61,7 @@ class Channel {
   std::string BindBinding(const protocol::BindingRequest& request,
                           const std::string& schema, const std::string& table);
   std::string_view AskedPosition() const;
+  void OnWaitEnd();
   void CatchUp(uint64_t after);
   void OnHistory(uint64_t after, Result<BatchPtr> batch);
   void ReplayFromMemory(uint64_t after);
@@ -81,6 +83,7 @@ class Channel {
   std::vector<BatchPtr> missed_;
   uint64_t missed_changes_ = 0;
   uint64_t missed_bytes_ = 0;
+  io::Timer wait_;
   std::shared_ptr<bool> alive_;
 };
 

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <utility>
+#include <vector>
 
 #include "base/function.h"
 #include "base/result.h"
@@ -43,6 +45,9 @@ class LiveFeed {
   // The batches that hold changes above `offset`, which Covers.
   void ForEachAfter(uint64_t offset, const std::function<void(const Batch&)>& visit) const;
 
+  // Calls `reached` once, from a later Publish, when head() has come to `offset`.
+  void WhenReached(uint64_t offset, Function<void()> reached);
+
   router::Router& router() { return router_; }
 
  private:
@@ -52,6 +57,7 @@ class LiveFeed {
   size_t bytes_ = 0;
   std::deque<BatchPtr> tail_;
   router::Router router_;
+  std::vector<std::pair<uint64_t, Function<void()>>> waiting_;
 };
 
 }  // namespace tw::session
