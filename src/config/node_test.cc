@@ -96,6 +96,7 @@ TEST(ParseYamlTest, RefusesTheTrapsOfYaml) {
   EXPECT_THAT(ErrorOf("a: \x04 b"), StartsWith("f.yaml:1:4: control character 4"));
   EXPECT_THAT(ErrorOf("a: \xff"), HasSubstr("not UTF-8"));
   EXPECT_THAT(ErrorOf("\tb: 1\n  c: 2"), StartsWith("f.yaml:"));
+  EXPECT_THAT(ErrorOf("a: \"\\N\""), HasSubstr("escapes \\N and \\_ are not supported"));
   EXPECT_EQ(ErrorOf("--- \na: 1\n...\n"), "ok");
 }
 
