@@ -120,6 +120,9 @@ TEST(ParseYamlTest, SizeAndDepthAreBounded) {
   EXPECT_EQ(ErrorOf(std::string(kDepthMax, '[') + std::string(kDepthMax, ']')), "ok");
   EXPECT_THAT(ErrorOf(std::string(kDepthMax + 1, '[') + std::string(kDepthMax + 1, ']')),
               HasSubstr("nested deeper than 64 levels"));
+  EXPECT_EQ(ErrorOf(std::string(kKeyBytesMax, 'k') + ": 1"), "ok");
+  EXPECT_THAT(ErrorOf(std::string(kKeyBytesMax + 1, 'k') + ": 1"),
+              HasSubstr("a key longer than 160 bytes"));
   EXPECT_THAT(ErrorOf(std::string(100'000, '[')), StartsWith("f.yaml:"));
 }
 

@@ -116,6 +116,9 @@ class Builder final : public YAML::EventHandler {
 
   void AddKey(const YAML::Mark& mark, const std::string& key, bool plain) {
     if (plain && key == "<<") return Fail(At(mark), "merge keys are not supported: write them out");
+    if (key.size() > kKeyBytesMax) {
+      return Fail(At(mark), "a key longer than " + std::to_string(kKeyBytesMax) + " bytes");
+    }
     Frame& frame = stack_.back();
     if (!frame.keys.insert(key).second) return Fail(At(mark), "duplicate key '" + key + "'");
     if (!Spend(At(mark), 1)) return;
