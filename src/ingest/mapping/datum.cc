@@ -38,9 +38,8 @@ void AppendPlain(std::string& out, const Value& value) {
 
 }  // namespace
 
-Datum::Datum(json::Value json) {
-  if (!json.is_null()) emplace<json::Value>(json);
-}
+Datum::Datum(json::Value json)
+    : variant(json.is_null() ? variant() : variant(std::in_place_type<json::Value>, json)) {}
 
 bool Datum::is_null() const {
   const Value* value = std::get_if<Value>(this);

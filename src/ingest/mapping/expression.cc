@@ -293,8 +293,7 @@ Result<Expression> Expression::Compile(const config::Node& node) {
 
 Outcome Expression::Evaluate(const Input& input) const {
   Evaluator evaluator(*program_, input);
-  Outcome outcome;
-  outcome.value = evaluator.Run(program_->root);
+  Outcome outcome{evaluator.Run(program_->root)};
   outcome.conversion_failures = evaluator.failures();
   return outcome;
 }
