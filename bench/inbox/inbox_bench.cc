@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <mutex>
 #include <string>
@@ -32,6 +33,12 @@ constexpr uint64_t kRecoveryBytes = uint64_t{1} << 30;
 
 double SecondsSince(SteadyClock::time_point start) {
   return std::chrono::duration<double>(SteadyClock::now() - start).count();
+}
+
+double ThreadCpuSeconds() {
+  timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
 }
 
 Delivery MakeDelivery() {
@@ -162,12 +169,6 @@ std::pair<double, double> MeasureRecovery(io::FileSystem& files) {
   if (!inbox.ok()) std::exit(1);
   const double megabytes = static_cast<double>((*inbox)->log().report().bytes_scanned) / 1e6;
   return {megabytes / SecondsSince(start), megabytes / (ThreadCpuSeconds() - cpu_start)};
-}
-
-double ThreadCpuSeconds() {
-  timespec time;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
 }
 
 // GB per second of processor time, over 64 KiB at a time.
