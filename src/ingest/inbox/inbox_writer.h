@@ -39,8 +39,8 @@ class CompletionSink {
   virtual ~CompletionSink() = default;
   // Once per group: these deliveries are durable.
   virtual void OnDurable(std::span<const Completion> group) = 0;
-  // Once per group: these are not, and may be sent again. error.code: kResourceExhausted (disk full,
-  // backlog: answer 503), kDataLoss (the process is about to exit).
+  // Once per group: these are not, and may be sent again. error.code: kResourceExhausted (disk
+  // full, backlog: answer 503), kDataLoss (the process is about to exit).
   virtual void OnFailed(std::span<const Completion> group, const Error& error) = 0;
 };
 
@@ -80,10 +80,11 @@ class InboxWriter {
   // Stops.
   ~InboxWriter();
 
-  // Queues the delivery; it has at most kDeliveryListMax headers (checked). `token` comes back through the sink. On an error nothing was queued and
+  // Queues the delivery; `token` comes back through the sink. On an error nothing was queued and
   // the sink is not called. Any thread, never blocks on the disk.
   // Errors: kResourceExhausted: queue_bytes_max or wait_max (answer 503 with Retry-After).
-  // kInvalidArgument: larger than the log's record_bytes_max (answer 413). kUnavailable: stopping.
+  // kInvalidArgument: larger than the log's record_bytes_max, or more headers
+  // than kDeliveryListMax (answer 413 or 431). kUnavailable: stopping.
   // kDataLoss: a sync failed before.
   Status Submit(Delivery&& delivery, CompletionToken token);
 
