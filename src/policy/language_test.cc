@@ -34,8 +34,7 @@ TEST(LanguageTest, ThreeValuedTruthTables) {
       const bool any_null = a == "null" || b == "null";
       EXPECT_EQ(Truth(sql(a) + " AND " + sql(b)),
                 any_false ? "false" : (any_null ? "null" : "true"));
-      EXPECT_EQ(Truth(sql(a) + " OR " + sql(b)),
-                any_true ? "true" : (any_null ? "null" : "false"));
+      EXPECT_EQ(Truth(sql(a) + " OR " + sql(b)), any_true ? "true" : (any_null ? "null" : "false"));
       EXPECT_EQ(Truth(sql(a) + " IS DISTINCT FROM " + sql(b)), a == b ? "false" : "true");
       EXPECT_EQ(Truth(sql(a) + " IS NOT DISTINCT FROM " + sql(b)), a == b ? "true" : "false");
     }
@@ -280,7 +279,8 @@ TEST(LanguageTest, RefusalsNameTheirPlace) {
   const std::pair<const char*, const char*> kCases[] = {
       {"", "expected an expression"},
       {"i4 =", "column 5 (offset 4): syntax error"},
-      {"i4 = 5\n  AND titel = 'x'", "line 2, column 7 (offset 13): column \"titel\" does not exist"},
+      {"i4 = 5\n  AND titel = 'x'",
+       "line 2, column 7 (offset 13): column \"titel\" does not exist"},
       {"i44 = 1", "did you mean \"i4\"?"},
       {"other.i4 = 1", "missing FROM-clause entry"},
       {"i4", "argument of USING must be type boolean, not type integer"},

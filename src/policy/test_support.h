@@ -79,10 +79,12 @@ inline constexpr std::string_view kClaimsText =
     R"("app_metadata":{"org":5,"admin":true},"workspaces":["hello","red"],"ids":["5","9"]})";
 
 inline PolicyDefinition Permissive(std::string sql, std::vector<std::string> roles = {}) {
-  return {"p", std::move(sql), std::move(roles), PolicyDefinition::Kind::kPermissive, "tw.yaml:3:5"};
+  return {"p", std::move(sql), std::move(roles), PolicyDefinition::Kind::kPermissive,
+          "tw.yaml:3:5"};
 }
 inline PolicyDefinition Restrictive(std::string sql, std::vector<std::string> roles = {}) {
-  return {"r", std::move(sql), std::move(roles), PolicyDefinition::Kind::kRestrictive, "tw.yaml:4:5"};
+  return {"r", std::move(sql), std::move(roles), PolicyDefinition::Kind::kRestrictive,
+          "tw.yaml:4:5"};
 }
 
 inline Result<TablePolicyPtr> CompileAll(RelationPtr relation,
