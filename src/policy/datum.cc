@@ -1,5 +1,6 @@
 #include "policy/datum.h"
 
+#include <array>
 #include <charconv>
 #include <cmath>
 
@@ -38,28 +39,45 @@ char Folded(char c) {
 }
 
 int CompareUuids(std::string_view a, std::string_view b) {
+  if (a == b) return 0;  // Most often both are in lower case.
   for (size_t i = 0; i < a.size() && i < b.size(); ++i) {
     if (const int order = Order(Folded(a[i]), Folded(b[i]))) return order;
   }
   return Order(a.size(), b.size());
 }
 
+// What a byte may be in a UUID's text, as bits.
+constexpr uint8_t kDigit = 1;
+constexpr uint8_t kLower = 2;
+constexpr uint8_t kUpper = 4;
+constexpr uint8_t kHyphen = 8;
+constexpr uint8_t kAlien = 16;
+
+constexpr auto kUuidBytes = [] {
+  std::array<uint8_t, 256> bits{};
+  bits.fill(kAlien);
+  for (int c = '0'; c <= '9'; ++c) bits[c] = kDigit;
+  for (int c = 'a'; c <= 'f'; ++c) bits[c] = kLower;
+  for (int c = 'A'; c <= 'F'; ++c) bits[c] = kUpper;
+  bits['-'] = kHyphen;
+  return bits;
+}();
+
 // 8-4-4-4-12 hex digits, the letters all lower or all upper case.
 bool IsStoredUuid(std::string_view text) {
   if (text.size() != 36) return false;
-  bool lower = false;
-  bool upper = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    const bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
-    if (hyphen != (c == '-')) return false;
-    lower |= c >= 'a' && c <= 'f';
-    upper |= c >= 'A' && c <= 'F';
-    if (!hyphen && !((c >= '0' && c <= '9') || (Folded(c) >= 'a' && Folded(c) <= 'f'))) {
-      return false;
-    }
-  }
-  return !(lower && upper);
+  uint8_t seen = 0;
+  const auto group = [&](size_t from, size_t to) {
+    for (size_t i = from; i < to; ++i) seen |= kUuidBytes[static_cast<unsigned char>(text[i])];
+  };
+  group(0, 8);
+  group(9, 13);
+  group(14, 18);
+  group(19, 23);
+  group(24, 36);
+  const bool hyphens = text[8] == '-' && text[13] == '-' && text[18] == '-' && text[23] == '-';
+  const bool mixed = (seen & kLower) != 0 && (seen & kUpper) != 0;
+  return hyphens && !mixed && (seen & (kHyphen | kAlien)) == 0;
 }
 
 Datum Misfit(Scratch& scratch) {
