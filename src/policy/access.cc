@@ -10,8 +10,7 @@ namespace tw::policy {
 namespace {
 
 // AND (decisive false) or OR (decisive true) of values, some of which depend on the row.
-std::optional<Datum> ConnectiveForEveryRow(const Expression& e, bool decisive,
-                                           const Slots& slots) {
+std::optional<Datum> ConnectiveForEveryRow(const Expression& e, bool decisive, const Slots& slots) {
   bool unknown = false;
   bool depends = false;
   for (const Expression& argument : e.arguments) {
@@ -32,16 +31,21 @@ std::optional<Datum> ConnectiveForEveryRow(const Expression& e, bool decisive,
 
 std::optional<Datum> ValueForEveryRow(const Expression& e, const Slots& slots) {
   switch (e.op) {
-    case Op::kConstant: return e.constant;
-    case Op::kSlot: return slots.values[e.index];
-    case Op::kAnd: return ConnectiveForEveryRow(e, false, slots);
-    case Op::kOr: return ConnectiveForEveryRow(e, true, slots);
+    case Op::kConstant:
+      return e.constant;
+    case Op::kSlot:
+      return slots.values[e.index];
+    case Op::kAnd:
+      return ConnectiveForEveryRow(e, false, slots);
+    case Op::kOr:
+      return ConnectiveForEveryRow(e, true, slots);
     case Op::kNot: {
       const auto value = ValueForEveryRow(e.arguments[0], slots);
       if (!value || value->kind != Datum::Kind::kBool) return value;
       return Datum::Bool(!value->boolean);
     }
-    default: return std::nullopt;  // Depends on the row, or is not worth knowing.
+    default:
+      return std::nullopt;  // Depends on the row, or is not worth knowing.
   }
 }
 
@@ -148,6 +152,8 @@ AccessPtr TablePolicy::AccessFor(const Claims& claims) const {
   return std::make_shared<const Access>(program_, claims);
 }
 
-const RelationPtr& TablePolicy::relation() const { return program_->relation(); }
+const RelationPtr& TablePolicy::relation() const {
+  return program_->relation();
+}
 
 }  // namespace tw::policy

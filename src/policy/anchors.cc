@@ -17,10 +17,16 @@ Anchors One(size_t column, Value value) {
   return list;
 }
 
-// column = value, whichever side the column is on.
-Anchors FromEquality(const Expression& a, const Expression& b, const Slots& slots) {
+// column = value, whichever side the column is on; compared in type `operand`.
+Anchors FromEquality(const Expression& a, const Expression& b, Base operand, const Slots& slots) {
   const Expression& column = a.op == Op::kColumn ? a : b;
   const Expression& other = a.op == Op::kColumn ? b : a;
+  const auto left = ValueForEveryRow(a, slots);
+  const auto right = ValueForEveryRow(b, slots);
+  if (left && right) {
+    const bool never = left->is_null() || right->is_null() || Compare(operand, *left, *right) != 0;
+    return never ? Anchors(std::vector<Anchor>{}) : std::nullopt;
+  }
   if (column.op != Op::kColumn) return std::nullopt;
   const auto value = ValueForEveryRow(other, slots);
   if (!value) return std::nullopt;
@@ -30,7 +36,8 @@ Anchors FromEquality(const Expression& a, const Expression& b, const Slots& slot
 Anchors FromIn(const Expression& e, const Slots& slots) {
   Anchors all = std::vector<Anchor>{};
   for (size_t i = 1; i < e.arguments.size() && all; ++i) {
-    all = JoinAnchors(std::move(all), FromEquality(e.arguments[0], e.arguments[i], slots));
+    all =
+        JoinAnchors(std::move(all), FromEquality(e.arguments[0], e.arguments[i], e.operand, slots));
   }
   return all;
 }
@@ -82,7 +89,7 @@ Anchors FromNot(const Expression& x, const Slots& slots) {
     return AnchorsFor(column.index, column.column_type, *value);
   }
   if (x.op == Op::kCompare && x.comparison == Comparison::kNotEqual) {
-    return FromEquality(x.arguments[0], x.arguments[1], slots);
+    return FromEquality(x.arguments[0], x.arguments[1], x.operand, slots);
   }
   return std::nullopt;
 }
@@ -102,7 +109,8 @@ Anchors AnchorsOf(const Expression& e, const Slots& slots) {
     return std::vector<Anchor>{};
   }
   switch (e.op) {
-    case Op::kColumn: return One(e.index, Value(true));
+    case Op::kColumn:
+      return One(e.index, Value(true));
     case Op::kAnd: {
       Anchors best;
       for (const Expression& argument : e.arguments) {
@@ -118,19 +126,26 @@ Anchors AnchorsOf(const Expression& e, const Slots& slots) {
       }
       return all;
     }
-    case Op::kNot: return FromNot(e.arguments[0], slots);
-    case Op::kIsTrue: return AnchorsOf(e.arguments[0], slots);
-    case Op::kIsFalse: return FromNot(e.arguments[0], slots);
+    case Op::kNot:
+      return FromNot(e.arguments[0], slots);
+    case Op::kIsTrue:
+      return AnchorsOf(e.arguments[0], slots);
+    case Op::kIsFalse:
+      return FromNot(e.arguments[0], slots);
     case Op::kIsNull:
       if (e.arguments[0].op == Op::kColumn) return One(e.arguments[0].index, Value{});
       return std::nullopt;
     case Op::kCompare:
       if (e.comparison != Comparison::kEqual) return std::nullopt;
-      return FromEquality(e.arguments[0], e.arguments[1], slots);
-    case Op::kIn: return FromIn(e, slots);
-    case Op::kAny: return FromAny(e, slots);
-    case Op::kJsonExists: return FromJsonExists(e, slots);
-    default: return std::nullopt;  // Nothing that an index could use.
+      return FromEquality(e.arguments[0], e.arguments[1], e.operand, slots);
+    case Op::kIn:
+      return FromIn(e, slots);
+    case Op::kAny:
+      return FromAny(e, slots);
+    case Op::kJsonExists:
+      return FromJsonExists(e, slots);
+    default:
+      return std::nullopt;  // Nothing that an index could use.
   }
 }
 
@@ -157,7 +172,8 @@ Anchors JoinAnchors(Anchors a, Anchors b) {
 Anchors AnchorsFor(size_t column, ColumnType type, const Datum& value) {
   if (value.is_null() || value.is_error()) return std::vector<Anchor>{};
   switch (type) {
-    case ColumnType::kBool: return One(column, Value(value.boolean));
+    case ColumnType::kBool:
+      return One(column, Value(value.boolean));
     case ColumnType::kInt2:
     case ColumnType::kInt4:
     case ColumnType::kInt8:
@@ -165,7 +181,8 @@ Anchors AnchorsFor(size_t column, ColumnType type, const Datum& value) {
       if (value.kind == Datum::Kind::kInt) return One(column, Value(value.integer));
       return std::nullopt;
     case ColumnType::kText:
-    case ColumnType::kOther: return One(column, Value(value.text));
+    case ColumnType::kOther:
+      return One(column, Value(value.text));
     case ColumnType::kUuid: {
       std::string lower = ToLower(value.text);
       std::string upper = lower;
@@ -181,7 +198,8 @@ Anchors AnchorsFor(size_t column, ColumnType type, const Datum& value) {
     case ColumnType::kBytea:
     case ColumnType::kJson:
     case ColumnType::kTimestamp:
-    case ColumnType::kTimestamptz: return std::nullopt;
+    case ColumnType::kTimestamptz:
+      return std::nullopt;
   }
   return std::nullopt;
 }

@@ -55,8 +55,7 @@ class Builder {
   Result<Expression> Arithmetic(Op op, std::string_view name, Expression a, Expression b,
                                 size_t offset);
   Result<Expression> Concatenate(Expression a, Expression b, size_t offset);
-  Result<Expression> JsonOperator(std::string_view name, Expression a, Expression b,
-                                  size_t offset);
+  Result<Expression> JsonOperator(std::string_view name, Expression a, Expression b, size_t offset);
 
   // functions.cc: functions, casts, sub-selects.
   Result<Expression> BuildFunction(Fields fields);
@@ -79,8 +78,8 @@ class Builder {
 
   // types.cc: how types meet.
   std::optional<Base> CommonBase(const std::vector<const Expression*>& expressions) const;
-  // Implicit conversion; the caller has found that it exists. A literal that does not read as `to` is
-  // an error at its place.
+  // Implicit conversion; the caller has found that it exists. A literal that does not read as `to`
+  // is an error at its place.
   Result<Expression> Coerce(Expression value, Type to);
   Result<Expression> CoerceToBool(Expression value, std::string_view user);
   static Expression Constant(Datum value, Type type, size_t offset);

@@ -17,10 +17,9 @@ namespace {
 constexpr int64_t kMicrosPerDay = int64_t{86'400} * 1'000'000;
 
 Datum InRange(int64_t value, Base base, Scratch& scratch) {
-  const bool fits =
-      base == Base::kInt8 ||
-      (base == Base::kInt4 && value == static_cast<int32_t>(value)) ||
-      (base == Base::kInt2 && value == static_cast<int16_t>(value));
+  const bool fits = base == Base::kInt8 ||
+                    (base == Base::kInt4 && value == static_cast<int32_t>(value)) ||
+                    (base == Base::kInt2 && value == static_cast<int16_t>(value));
   return fits ? Datum::Int(value) : scratch.Fail(TypeText({base}) + " out of range");
 }
 
@@ -68,20 +67,25 @@ Datum CastNumber(const Datum& value, Base from, Base to, Scratch& scratch) {
 
 std::string_view JsonbKindText(const json::Value& value) {
   switch (value.kind()) {
-    case json::Kind::kNull: return "null";
-    case json::Kind::kBool: return "boolean";
+    case json::Kind::kNull:
+      return "null";
+    case json::Kind::kBool:
+      return "boolean";
     case json::Kind::kInt:
-    case json::Kind::kNumber: return "numeric";
-    case json::Kind::kString: return "string";
-    case json::Kind::kArray: return "array";
-    case json::Kind::kObject: return "object";
+    case json::Kind::kNumber:
+      return "numeric";
+    case json::Kind::kString:
+      return "string";
+    case json::Kind::kArray:
+      return "array";
+    case json::Kind::kObject:
+      return "object";
   }
   return "";
 }
 
 Datum CastJsonb(const json::Value& value, Base to, Scratch& scratch) {
-  const bool number =
-      value.kind() == json::Kind::kInt || value.kind() == json::Kind::kNumber;
+  const bool number = value.kind() == json::Kind::kInt || value.kind() == json::Kind::kNumber;
   if (to == Base::kBool && value.kind() == json::Kind::kBool) return Datum::Bool(value.GetBool());
   if (!IsNumber(to) || !number) {
     return scratch.Fail("cannot cast jsonb " + std::string(JsonbKindText(value)) + " to type " +
@@ -142,13 +146,27 @@ void AppendJsonbString(std::string& out, std::string_view text) {
   out += '"';
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           char buffer[8];
@@ -217,23 +235,29 @@ Datum Cast(const Datum& value, Type from, Type to, Scratch& scratch) {
 
 std::string TextOf(const Datum& value, Base base) {
   switch (base) {
-    case Base::kBool: return value.boolean ? "true" : "false";
+    case Base::kBool:
+      return value.boolean ? "true" : "false";
     case Base::kInt2:
     case Base::kInt4:
-    case Base::kInt8: return std::to_string(value.integer);
+    case Base::kInt8:
+      return std::to_string(value.integer);
     case Base::kNumeric:
       return value.kind == Datum::Kind::kInt ? std::to_string(value.integer)
                                              : std::string(value.text);
-    case Base::kFloat8: return RealText(value.real);
-    case Base::kUuid: return ToLower(value.text);
+    case Base::kFloat8:
+      return RealText(value.real);
+    case Base::kUuid:
+      return ToLower(value.text);
     case Base::kJsonb: {
       std::string text;
       AppendJsonb(text, *value.json);
       return text;
     }
-    case Base::kDate: return DateText(value.integer);
+    case Base::kDate:
+      return DateText(value.integer);
     case Base::kTimestamp:
-    case Base::kTimestamptz: return MomentText(value.integer, base);
+    case Base::kTimestamptz:
+      return MomentText(value.integer, base);
     case Base::kBytea: {
       std::string text = "\\x";
       for (const char c : value.text) {
@@ -245,22 +269,31 @@ std::string TextOf(const Datum& value, Base base) {
     }
     case Base::kUnknown:
     case Base::kText:
-    case Base::kOther: return std::string(value.text);
+    case Base::kOther:
+      return std::string(value.text);
   }
   TW_UNREACHABLE();
 }
 
 void AppendJsonb(std::string& out, const json::Value& value) {
   switch (value.kind()) {
-    case json::Kind::kNull: out += "null"; return;
-    case json::Kind::kBool: out += value.GetBool() ? "true" : "false"; return;
-    case json::Kind::kInt: out += std::to_string(value.GetInt()); return;
+    case json::Kind::kNull:
+      out += "null";
+      return;
+    case json::Kind::kBool:
+      out += value.GetBool() ? "true" : "false";
+      return;
+    case json::Kind::kInt:
+      out += std::to_string(value.GetInt());
+      return;
     case json::Kind::kNumber: {
       const auto decimal = CanonicalDecimal(value.NumberText());
       out += decimal.ok() ? *decimal : std::string(value.NumberText());
       return;
     }
-    case json::Kind::kString: AppendJsonbString(out, value.GetString()); return;
+    case json::Kind::kString:
+      AppendJsonbString(out, value.GetString());
+      return;
     case json::Kind::kArray: {
       out += '[';
       const char* separator = "";
@@ -272,7 +305,9 @@ void AppendJsonb(std::string& out, const json::Value& value) {
       out += ']';
       return;
     }
-    case json::Kind::kObject: AppendJsonbObject(out, value); return;
+    case json::Kind::kObject:
+      AppendJsonbObject(out, value);
+      return;
   }
 }
 

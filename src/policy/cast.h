@@ -28,8 +28,8 @@ void AppendJsonb(std::string& out, const json::Value& value);
 
 // Days since 1970-01-01 of "YYYY-MM-DD"; nullopt for any other text.
 std::optional<int64_t> ReadIsoDate(std::string_view text);
-// Microseconds since 1970; `base` kTimestamp ignores a zone, as PostgreSQL does. A date alone is its
-// midnight.
+// Microseconds since 1970; `base` kTimestamp ignores a zone, as PostgreSQL does. A date alone is
+// its midnight.
 std::optional<int64_t> ReadMoment(std::string_view text, Base base);
 
 }  // namespace tw::policy

@@ -86,9 +86,7 @@ Result<Expression> Builder::BuildColumn(Fields fields) {
 
 Result<Expression> Builder::BuildConstant(Fields fields) {
   const size_t offset = OffsetOf(fields, 0);
-  const auto text = [&](std::string_view value) {
-    return constants_.Keep(std::string(value));
-  };
+  const auto text = [&](std::string_view value) { return constants_.Keep(std::string(value)); };
   if (fields.Find("isnull") != nullptr) return Constant({}, {Base::kUnknown}, offset);
   if (const json::Value* value = fields.Find("sval")) {
     return Constant(text((*value)["sval"].AsString().value_or("")), {Base::kUnknown}, offset);
@@ -159,8 +157,8 @@ Result<Expression> Builder::BuildCase(Fields fields) {
     if (fields.Find("arg") != nullptr) {
       // CASE x WHEN v: x is compiled anew for each comparison, since types may differ.
       TW_ASSIGN_OR_RETURN(Expression subject, Build(fields["arg"]));
-      TW_ASSIGN_OR_RETURN(test,
-                          Compare("=", std::move(subject), std::move(test), OffsetOf(when, offset)));
+      TW_ASSIGN_OR_RETURN(
+          test, Compare("=", std::move(subject), std::move(test), OffsetOf(when, offset)));
     }
     TW_ASSIGN_OR_RETURN(test, CoerceToBool(std::move(test), "CASE/WHEN"));
     TW_ASSIGN_OR_RETURN(Expression result, Build(when["result"]));

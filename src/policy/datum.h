@@ -44,7 +44,9 @@ struct Type {
 // "integer", "timestamp with time zone", "text[]": as PostgreSQL's messages spell it.
 std::string TypeText(Type type);
 Base BaseOf(ColumnType type);
-inline bool IsInteger(Base b) { return b == Base::kInt2 || b == Base::kInt4 || b == Base::kInt8; }
+inline bool IsInteger(Base b) {
+  return b == Base::kInt2 || b == Base::kInt4 || b == Base::kInt8;
+}
 inline bool IsNumber(Base b) {
   return IsInteger(b) || b == Base::kNumeric || b == Base::kFloat8;
 }
@@ -52,9 +54,9 @@ inline bool IsMoment(Base b) {
   return b == Base::kDate || b == Base::kTimestamp || b == Base::kTimestamptz;
 }
 
-// How each type is held: bool kBool · integers kInt · numeric kInt or kText (plain decimal) · float8
-// kReal · text, uuid (36 characters of one case), bytea, other kText · jsonb kJson · date kInt
-// (days since 1970) · timestamps kInt (microseconds since 1970) · arrays kArray.
+// How each type is held: bool kBool · integers kInt · numeric kInt or kText (plain decimal) ·
+// float8 kReal · text, uuid (36 characters of one case), bytea, other kText · jsonb kJson · date
+// kInt (days since 1970) · timestamps kInt (microseconds since 1970) · arrays kArray.
 struct Datum {
   enum class Kind : uint8_t { kNull, kError, kBool, kInt, kReal, kText, kJson, kArray };
 
@@ -117,9 +119,7 @@ struct Datum {
 // Owns what an evaluation computes, and its first error. Costs nothing while unused. One thread.
 class Scratch {
  public:
-  Datum Keep(std::string text) {
-    return Datum::Text(texts_.emplace_front(std::move(text)));
-  }
+  Datum Keep(std::string text) { return Datum::Text(texts_.emplace_front(std::move(text))); }
   Datum Keep(json::Document document) {
     return Datum::Json(&documents_.emplace_front(std::move(document)).root());
   }

@@ -10,7 +10,9 @@
 namespace tw::policy {
 namespace {
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 size_t CountDigits(std::string_view text) {
   return static_cast<size_t>(std::ranges::find_if_not(text, IsDigit) - text.begin());
@@ -114,8 +116,8 @@ Result<std::string> CanonicalDecimal(std::string_view source) {
     exponent = *parsed;
   }
   const auto limit = static_cast<int64_t>(kNumericDigitsMax);
-  if (whole.size() > kNumericDigitsMax || fraction.size() > kNumericDigitsMax ||
-      exponent > limit || exponent < -limit) {
+  if (whole.size() > kNumericDigitsMax || fraction.size() > kNumericDigitsMax || exponent > limit ||
+      exponent < -limit) {
     return Fail(ErrorCode::kInvalidArgument, "value overflows numeric format");
   }
   std::string result = Shifted(whole, fraction, exponent);

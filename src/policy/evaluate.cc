@@ -56,9 +56,12 @@ Datum Evaluator::Test(const Expression& e) {
   const Datum value = Run(e.arguments[0]);
   if (value.is_error()) return value;
   switch (e.op) {
-    case Op::kIsNull: return Datum::Bool(value.is_null());
-    case Op::kIsTrue: return Datum::Bool(value.is_true());
-    default: return Datum::Bool(value.is_false());
+    case Op::kIsNull:
+      return Datum::Bool(value.is_null());
+    case Op::kIsTrue:
+      return Datum::Bool(value.is_true());
+    default:
+      return Datum::Bool(value.is_false());
   }
 }
 
@@ -151,10 +154,14 @@ Datum Evaluator::Claim(const Expression& e) {
   TW_CHECK(inputs_.claims != nullptr);
   const Claims& claims = *inputs_.claims;
   switch (e.op) {
-    case Op::kUid: return claims.sub.empty() ? Datum{} : Datum::Text(claims.sub);
-    case Op::kRole: return claims.role.empty() ? Datum{} : Datum::Text(claims.role);
-    case Op::kJwt: return Datum::Json(&claims.document.root());
-    default: return Datum::Text(claims.text);
+    case Op::kUid:
+      return claims.sub.empty() ? Datum{} : Datum::Text(claims.sub);
+    case Op::kRole:
+      return claims.role.empty() ? Datum{} : Datum::Text(claims.role);
+    case Op::kJwt:
+      return Datum::Json(&claims.document.root());
+    default:
+      return Datum::Text(claims.text);
   }
 }
 
@@ -165,14 +172,21 @@ Datum Evaluator::Arithmetic(const Expression& e, int64_t a, int64_t b) {
   int64_t value = 0;
   bool overflow = false;
   switch (e.op) {
-    case Op::kAdd: overflow = __builtin_add_overflow(a, b, &value); break;
-    case Op::kSubtract: overflow = __builtin_sub_overflow(a, b, &value); break;
-    case Op::kMultiply: overflow = __builtin_mul_overflow(a, b, &value); break;
+    case Op::kAdd:
+      overflow = __builtin_add_overflow(a, b, &value);
+      break;
+    case Op::kSubtract:
+      overflow = __builtin_sub_overflow(a, b, &value);
+      break;
+    case Op::kMultiply:
+      overflow = __builtin_mul_overflow(a, b, &value);
+      break;
     case Op::kDivide:
       overflow = b == -1 && a == std::numeric_limits<int64_t>::min();
       value = overflow ? 0 : a / b;
       break;
-    default: value = b == -1 ? 0 : a % b;
+    default:
+      value = b == -1 ? 0 : a % b;
   }
   overflow |= e.type.base == Base::kInt4 && value != static_cast<int32_t>(value);
   overflow |= e.type.base == Base::kInt2 && value != static_cast<int16_t>(value);
@@ -209,31 +223,44 @@ Datum Evaluator::JsonTexts(const Datum& datum) {
 
 Datum Evaluator::Unary(const Expression& e, const Datum& a) {
   switch (e.op) {
-    case Op::kNot: return Datum::Bool(!a.boolean);
-    case Op::kRegex: return Datum::Bool(RegexMatches(*e.regex, a.text));
-    case Op::kNegate: return Arithmetic({.op = Op::kSubtract, .type = e.type}, 0, a.integer);
-    case Op::kCast: return Cast(a, e.arguments[0].type, e.type, scratch_);
-    case Op::kJsonText: return JsonbText(a.json, scratch_);
-    default: return TextFunction(e, a.text);
+    case Op::kNot:
+      return Datum::Bool(!a.boolean);
+    case Op::kRegex:
+      return Datum::Bool(RegexMatches(*e.regex, a.text));
+    case Op::kNegate:
+      return Arithmetic({.op = Op::kSubtract, .type = e.type}, 0, a.integer);
+    case Op::kCast:
+      return Cast(a, e.arguments[0].type, e.type, scratch_);
+    case Op::kJsonText:
+      return JsonbText(a.json, scratch_);
+    default:
+      return TextFunction(e, a.text);
   }
 }
 
 Datum Evaluator::Binary(const Expression& e, const Datum& a, const Datum& b) {
   const auto found = [](const json::Value* value) { return value ? Datum::Json(value) : Datum{}; };
   switch (e.op) {
-    case Op::kCompare: return Datum::Bool(Holds(e.comparison, Compare(e.operand, a, b)));
+    case Op::kCompare:
+      return Datum::Bool(Holds(e.comparison, Compare(e.operand, a, b)));
     case Op::kLike: {
       const auto matches = Like(a.text, b.text, e.letter_case);
       return matches ? Datum::Bool(*matches) : scratch_.Fail(std::string(kLikeError));
     }
-    case Op::kConcatenate: return scratch_.Keep(std::string(a.text) + std::string(b.text));
+    case Op::kConcatenate:
+      return scratch_.Keep(std::string(a.text) + std::string(b.text));
     case Op::kJsonField:
       return a.json->is_object() ? found(a.json->Find(b.text)) : Datum{};
-    case Op::kJsonItem: return found(JsonbItem(*a.json, b.integer));
-    case Op::kJsonPath: return found(JsonbPath(*a.json, *b.array));
-    case Op::kJsonExists: return Datum::Bool(JsonbExists(*a.json, b.text));
-    case Op::kJsonContains: return Datum::Bool(JsonbContains(*a.json, *b.json));
-    default: return Arithmetic(e, a.integer, b.integer);
+    case Op::kJsonItem:
+      return found(JsonbItem(*a.json, b.integer));
+    case Op::kJsonPath:
+      return found(JsonbPath(*a.json, *b.array));
+    case Op::kJsonExists:
+      return Datum::Bool(JsonbExists(*a.json, b.text));
+    case Op::kJsonContains:
+      return Datum::Bool(JsonbContains(*a.json, *b.json));
+    default:
+      return Arithmetic(e, a.integer, b.integer);
   }
 }
 
@@ -250,26 +277,40 @@ Datum Evaluator::Strict(const Expression& e) {
 
 Datum Evaluator::Run(const Expression& e) {
   switch (e.op) {
-    case Op::kConstant: return e.constant;
-    case Op::kColumn: return ReadColumn((*inputs_.row)[e.index], e.column_type, scratch_);
-    case Op::kSlot: return inputs_.slots[e.index];
+    case Op::kConstant:
+      return e.constant;
+    case Op::kColumn:
+      return ReadColumn((*inputs_.row)[e.index], e.column_type, scratch_);
+    case Op::kSlot:
+      return inputs_.slots[e.index];
     case Op::kUid:
     case Op::kRole:
     case Op::kJwt:
-    case Op::kClaimsText: return Claim(e);
-    case Op::kAnd: return Connective(e, false);
-    case Op::kOr: return Connective(e, true);
+    case Op::kClaimsText:
+      return Claim(e);
+    case Op::kAnd:
+      return Connective(e, false);
+    case Op::kOr:
+      return Connective(e, true);
     case Op::kIsNull:
     case Op::kIsTrue:
-    case Op::kIsFalse: return Test(e);
-    case Op::kIsDistinct: return IsDistinct(e);
-    case Op::kIn: return In(e);
+    case Op::kIsFalse:
+      return Test(e);
+    case Op::kIsDistinct:
+      return IsDistinct(e);
+    case Op::kIn:
+      return In(e);
     case Op::kAny:
-    case Op::kAll: return Quantified(e);
-    case Op::kCase: return Case(e);
-    case Op::kCoalesce: return Coalesce(e);
-    case Op::kNullIf: return NullIf(e);
-    case Op::kArray: return Array(e);
+    case Op::kAll:
+      return Quantified(e);
+    case Op::kCase:
+      return Case(e);
+    case Op::kCoalesce:
+      return Coalesce(e);
+    case Op::kNullIf:
+      return NullIf(e);
+    case Op::kArray:
+      return Array(e);
     case Op::kNot:
     case Op::kCompare:
     case Op::kLike:
@@ -291,7 +332,8 @@ Datum Evaluator::Run(const Expression& e) {
     case Op::kJsonText:
     case Op::kJsonExists:
     case Op::kJsonContains:
-    case Op::kJsonTexts: return Strict(e);
+    case Op::kJsonTexts:
+      return Strict(e);
   }
   TW_UNREACHABLE();
 }
@@ -304,12 +346,18 @@ Datum Evaluate(const Expression& expression, const Inputs& inputs, Scratch& scra
 
 bool Holds(Comparison comparison, int order) {
   switch (comparison) {
-    case Comparison::kEqual: return order == 0;
-    case Comparison::kNotEqual: return order != 0;
-    case Comparison::kLess: return order < 0;
-    case Comparison::kLessEqual: return order <= 0;
-    case Comparison::kGreater: return order > 0;
-    case Comparison::kGreaterEqual: return order >= 0;
+    case Comparison::kEqual:
+      return order == 0;
+    case Comparison::kNotEqual:
+      return order != 0;
+    case Comparison::kLess:
+      return order < 0;
+    case Comparison::kLessEqual:
+      return order <= 0;
+    case Comparison::kGreater:
+      return order > 0;
+    case Comparison::kGreaterEqual:
+      return order >= 0;
   }
   TW_UNREACHABLE();
 }

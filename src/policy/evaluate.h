@@ -14,8 +14,8 @@ struct Inputs {
   const Claims* claims = nullptr;
 };
 
-// The SQL value. AND, OR, CASE, COALESCE and IN evaluate from left to right and stop when decided; an
-// error (kError, text in `scratch`) met before that is the result, as PostgreSQL would raise it.
+// The SQL value. AND, OR, CASE, COALESCE and IN evaluate from left to right and stop when decided;
+// an error (kError, text in `scratch`) met before that is the result, as PostgreSQL would raise it.
 // `scratch` must outlive the result.
 Datum Evaluate(const Expression& expression, const Inputs& inputs, Scratch& scratch);
 

@@ -27,14 +27,14 @@ enum class Op : uint8_t {
   kIsNull,
   kIsTrue,
   kIsFalse,
-  kCompare,        // a, b: `comparison` in type `operand`
-  kIsDistinct,     // a, b in type `operand`
-  kIn,             // a, items…: a = any item, in type `operand`
-  kAny,            // a, array: a `comparison` ANY (array)
-  kAll,            // a, array: a `comparison` ALL (array)
-  kLike,           // text, pattern: `letter_case`
-  kRegex,          // text: `regex`
-  kAdd,            // integers of type `type`, overflow is an error
+  kCompare,     // a, b: `comparison` in type `operand`
+  kIsDistinct,  // a, b in type `operand`
+  kIn,          // a, items…: a = any item, in type `operand`
+  kAny,         // a, array: a `comparison` ANY (array)
+  kAll,         // a, array: a `comparison` ALL (array)
+  kLike,        // text, pattern: `letter_case`
+  kRegex,       // text: `regex`
+  kAdd,         // integers of type `type`, overflow is an error
   kSubtract,
   kMultiply,
   kDivide,
@@ -43,19 +43,19 @@ enum class Op : uint8_t {
   kConcatenate,
   kLower,
   kUpper,
-  kLength,         // characters
-  kCast,           // from the argument's type to `type`
-  kCase,           // when, then, when, then, …, else
+  kLength,  // characters
+  kCast,    // from the argument's type to `type`
+  kCase,    // when, then, when, then, …, else
   kCoalesce,
-  kNullIf,         // a, b in type `operand`
-  kJsonField,      // jsonb -> text
-  kJsonItem,       // jsonb -> integer
-  kJsonPath,       // jsonb #> text[]
-  kJsonText,       // jsonb → text as ->> and #>> give it
-  kJsonExists,     // jsonb ? text
-  kJsonContains,   // jsonb @> jsonb
-  kJsonTexts,      // jsonb_array_elements_text as text[]
-  kArray,          // items…
+  kNullIf,        // a, b in type `operand`
+  kJsonField,     // jsonb -> text
+  kJsonItem,      // jsonb -> integer
+  kJsonPath,      // jsonb #> text[]
+  kJsonText,      // jsonb → text as ->> and #>> give it
+  kJsonExists,    // jsonb ? text
+  kJsonContains,  // jsonb @> jsonb
+  kJsonTexts,     // jsonb_array_elements_text as text[]
+  kArray,         // items…
 };
 
 struct Expression {

@@ -147,8 +147,7 @@ Result<ConditionText> ParseOperation(std::string_view column, std::string_view o
   if (*op == FilterOp::kIn) {
     auto items = ParseList(value);
     if (!items) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  "`in` filter value must be wrapped by parentheses");
+      return Fail(ErrorCode::kInvalidArgument, "`in` filter value must be wrapped by parentheses");
     }
     condition.values = *std::move(items);
     return condition;

@@ -49,8 +49,9 @@ class Filter {
   // condition; several entries are alternatives, as in Access::anchors). Empty: nothing is known.
   std::span<const Anchor> equalities() const;
 
-  // Text that parses back to an equal filter (columns named with = , " ( ) excepted); conditions sorted and without repeats, so that filters
-  // written differently but meaning the same conditions share one text.
+  // Text that parses back to an equal filter (columns named with = , " ( ) excepted); conditions
+  // sorted and without repeats, so that filters written differently but meaning the same conditions
+  // share one text.
   const std::string& canonical() const { return canonical_; }
 
  private:

@@ -132,19 +132,26 @@ std::optional<std::vector<Anchor>> AnchorsOfCondition(const Condition& condition
 
 std::optional<Comparison> ComparisonOf(FilterOp op) {
   switch (op) {
-    case FilterOp::kEqual: return Comparison::kEqual;
-    case FilterOp::kNotEqual: return Comparison::kNotEqual;
-    case FilterOp::kLess: return Comparison::kLess;
-    case FilterOp::kLessEqual: return Comparison::kLessEqual;
-    case FilterOp::kGreater: return Comparison::kGreater;
-    case FilterOp::kGreaterEqual: return Comparison::kGreaterEqual;
+    case FilterOp::kEqual:
+      return Comparison::kEqual;
+    case FilterOp::kNotEqual:
+      return Comparison::kNotEqual;
+    case FilterOp::kLess:
+      return Comparison::kLess;
+    case FilterOp::kLessEqual:
+      return Comparison::kLessEqual;
+    case FilterOp::kGreater:
+      return Comparison::kGreater;
+    case FilterOp::kGreaterEqual:
+      return Comparison::kGreaterEqual;
     case FilterOp::kIn:
     case FilterOp::kLike:
     case FilterOp::kILike:
     case FilterOp::kIs:
     case FilterOp::kMatch:
     case FilterOp::kIMatch:
-    case FilterOp::kIsDistinct: return std::nullopt;
+    case FilterOp::kIsDistinct:
+      return std::nullopt;
   }
   return std::nullopt;
 }
@@ -156,9 +163,8 @@ bool Holds(const Condition& condition, const Datum& value) {
     return Holds(*comparison, Compare(base, value, condition.values[0]));
   }
   if (condition.op == FilterOp::kIn) {
-    return std::ranges::any_of(condition.values, [&](const Datum& item) {
-      return Compare(base, value, item) == 0;
-    });
+    return std::ranges::any_of(condition.values,
+                               [&](const Datum& item) { return Compare(base, value, item) == 0; });
   }
   if (condition.op == FilterOp::kIs) {
     const Datum& wanted = condition.values[0];
@@ -168,8 +174,8 @@ bool Holds(const Condition& condition, const Datum& value) {
     return Compare(base, value, condition.values[0]) != 0;
   }
   if (condition.regex != nullptr) return RegexMatches(*condition.regex, value.text);
-  const auto letter_case = condition.op == FilterOp::kLike ? LetterCase::kSensitive
-                                                           : LetterCase::kInsensitive;
+  const auto letter_case =
+      condition.op == FilterOp::kLike ? LetterCase::kSensitive : LetterCase::kInsensitive;
   return Like(value.text, condition.values[0].text, letter_case).value_or(false);
 }
 
@@ -189,8 +195,7 @@ Result<std::shared_ptr<const Condition>> BindCondition(const ConditionText& text
   const auto index = relation.Find(text.column);
   if (!index) return Refuse("invalid column for filter " + text.column);
   if (text.values.size() > kFilterInValuesMax) {
-    return Refuse("too many values for `in` filter. Maximum " +
-                  std::to_string(kFilterInValuesMax));
+    return Refuse("too many values for `in` filter. Maximum " + std::to_string(kFilterInValuesMax));
   }
   const Column& column = relation.columns[*index];
   auto condition = std::make_shared<Condition>();

@@ -21,14 +21,22 @@ std::vector<Expression> List(Expression a) {
 
 std::optional<Base> TypeByName(std::string_view name) {
   static constexpr std::pair<std::string_view, Base> kNames[] = {
-      {"bool", Base::kBool},           {"int2", Base::kInt2},
-      {"int4", Base::kInt4},           {"int8", Base::kInt8},
-      {"int", Base::kInt4},            {"bigint", Base::kInt8},
-      {"numeric", Base::kNumeric},     {"float8", Base::kFloat8},
-      {"text", Base::kText},           {"varchar", Base::kText},
-      {"uuid", Base::kUuid},           {"jsonb", Base::kJsonb},
-      {"json", Base::kJsonb},          {"date", Base::kDate},
-      {"timestamp", Base::kTimestamp}, {"timestamptz", Base::kTimestamptz},
+      {"bool", Base::kBool},
+      {"int2", Base::kInt2},
+      {"int4", Base::kInt4},
+      {"int8", Base::kInt8},
+      {"int", Base::kInt4},
+      {"bigint", Base::kInt8},
+      {"numeric", Base::kNumeric},
+      {"float8", Base::kFloat8},
+      {"text", Base::kText},
+      {"varchar", Base::kText},
+      {"uuid", Base::kUuid},
+      {"jsonb", Base::kJsonb},
+      {"json", Base::kJsonb},
+      {"date", Base::kDate},
+      {"timestamp", Base::kTimestamp},
+      {"timestamptz", Base::kTimestamptz},
       {"bytea", Base::kBytea}};
   for (const auto& [known, base] : kNames) {
     if (known == name) return base;
@@ -67,9 +75,11 @@ Result<Expression> Builder::BuildFunction(Fields fields) {
         function.name == "char_length") {
       return CallText(function.name, std::move(arguments), offset);
     }
-    if (function.name == "jsonb_array_elements_text" || function.name == "json_array_elements_text") {
-      return FailHere(offset, "set-returning functions are not allowed here; expected "
-                              "= ANY (ARRAY(SELECT jsonb_array_elements_text(…)))");
+    if (function.name == "jsonb_array_elements_text" ||
+        function.name == "json_array_elements_text") {
+      return FailHere(offset,
+                      "set-returning functions are not allowed here; expected "
+                      "= ANY (ARRAY(SELECT jsonb_array_elements_text(…)))");
     }
   }
   return FailHere(offset, "function " + full + " with " + std::to_string(arguments.size()) +
@@ -96,9 +106,9 @@ Result<Expression> Builder::CallSetting(const std::vector<Expression>& arguments
 
 Result<Expression> Builder::CallText(std::string_view name, std::vector<Expression> arguments,
                                      size_t offset) {
-  const bool fits = arguments.size() == 1 && !arguments[0].type.array &&
-                    (arguments[0].type.base == Base::kText ||
-                     arguments[0].type.base == Base::kUnknown);
+  const bool fits =
+      arguments.size() == 1 && !arguments[0].type.array &&
+      (arguments[0].type.base == Base::kText || arguments[0].type.base == Base::kUnknown);
   if (!fits) return FailHere(offset, "function " + std::string(name) + " expects one text");
   TW_ASSIGN_OR_RETURN(Expression text, Coerce(std::move(arguments[0]), {Base::kText}));
   if (name == "lower") return Node(Op::kLower, {Base::kText}, offset, List(std::move(text)));
@@ -149,10 +159,9 @@ Result<Builder::Target> Builder::BuildTargetNode(const json::Value& node, size_t
     return inner;
   }
   const SqlName function = NameOf(target.fields["funcname"]);
-  const bool is_set = target.name == "FuncCall" &&
-                      (function.schema.empty() || function.schema == "pg_catalog") &&
-                      (function.name == "jsonb_array_elements_text" ||
-                       function.name == "json_array_elements_text");
+  const bool is_set =
+      target.name == "FuncCall" && (function.schema.empty() || function.schema == "pg_catalog") &&
+      (function.name == "jsonb_array_elements_text" || function.name == "json_array_elements_text");
   if (!is_set) {
     TW_ASSIGN_OR_RETURN(Expression value, Build(node));
     return Target{std::move(value), false};
@@ -163,8 +172,8 @@ Result<Builder::Target> Builder::BuildTargetNode(const json::Value& node, size_t
   }
   TW_ASSIGN_OR_RETURN(Expression value, Build(arguments[0]));
   if (value.type.array || (value.type.base != Base::kJsonb && value.type.base != Base::kUnknown)) {
-    return FailHere(value.offset, "jsonb_array_elements_text expects one jsonb, not " +
-                                      TypeText(value.type));
+    return FailHere(value.offset,
+                    "jsonb_array_elements_text expects one jsonb, not " + TypeText(value.type));
   }
   TW_ASSIGN_OR_RETURN(value, Coerce(std::move(value), {Base::kJsonb}));
   return Target{Node(Op::kJsonTexts, {Base::kText, true}, offset, List(std::move(value))), true};
@@ -173,8 +182,7 @@ Result<Builder::Target> Builder::BuildTargetNode(const json::Value& node, size_t
 Result<Builder::Target> Builder::BuildTarget(Fields sub_select, size_t offset) {
   const json::Value select = sub_select["SelectStmt"];
   if (select.Find("fromClause") != nullptr) {
-    return FailHere(offset,
-                    "sub-select over a table is not supported on the embedded store yet");
+    return FailHere(offset, "sub-select over a table is not supported on the embedded store yet");
   }
   for (const json::Member& member : select.members()) {
     const bool plain = member.key == "targetList" || member.key == "limitOption" ||
@@ -209,9 +217,8 @@ Result<Expression> Builder::BuildSubSelect(Fields fields) {
   }
   if (kind == "ARRAY_SUBLINK") return std::move(target.value);
   TW_ASSIGN_OR_RETURN(Expression value, Build(fields["testexpr"]));
-  const std::string_view name = fields.Find("operName") != nullptr
-                                    ? NameOf(fields["operName"]).name
-                                    : std::string_view("=");
+  const std::string_view name =
+      fields.Find("operName") != nullptr ? NameOf(fields["operName"]).name : std::string_view("=");
   return Quantify(any ? Op::kAny : Op::kAll, name, std::move(value), std::move(target.value),
                   offset);
 }

@@ -25,8 +25,8 @@ bool Counts(const json::Value& object, const json::Member& member) {
   return object.Find(member.key) == &member.value;
 }
 
-bool ObjectIn(const json::Value& a, const json::Value& b, bool (*holds)(const json::Value&,
-                                                                        const json::Value&)) {
+bool ObjectIn(const json::Value& a, const json::Value& b,
+              bool (*holds)(const json::Value&, const json::Value&)) {
   return std::ranges::all_of(b.members(), [&](const json::Member& member) {
     if (!Counts(b, member)) return true;
     const json::Value* found = a.Find(member.key);
@@ -39,7 +39,9 @@ size_t CountKeys(const json::Value& object) {
       object.members(), [&](const json::Member& member) { return Counts(object, member); }));
 }
 
-bool IsContainer(const json::Value& value) { return value.is_array() || value.is_object(); }
+bool IsContainer(const json::Value& value) {
+  return value.is_array() || value.is_object();
+}
 
 // Containment below the top level: scalars must be equal, containers of one kind.
 bool ContainsNested(const json::Value& a, const json::Value& b) {
@@ -53,13 +55,19 @@ bool JsonbEqual(const json::Value& a, const json::Value& b) {
   if (IsNumber(a) && IsNumber(b)) return NumbersEqual(a, b);
   if (a.kind() != b.kind()) return false;
   switch (a.kind()) {
-    case json::Kind::kNull: return true;
-    case json::Kind::kBool: return a.GetBool() == b.GetBool();
-    case json::Kind::kString: return a.GetString() == b.GetString();
-    case json::Kind::kArray: return std::ranges::equal(a.items(), b.items(), JsonbEqual);
-    case json::Kind::kObject: return CountKeys(a) == CountKeys(b) && ObjectIn(a, b, JsonbEqual);
+    case json::Kind::kNull:
+      return true;
+    case json::Kind::kBool:
+      return a.GetBool() == b.GetBool();
+    case json::Kind::kString:
+      return a.GetString() == b.GetString();
+    case json::Kind::kArray:
+      return std::ranges::equal(a.items(), b.items(), JsonbEqual);
+    case json::Kind::kObject:
+      return CountKeys(a) == CountKeys(b) && ObjectIn(a, b, JsonbEqual);
     case json::Kind::kInt:
-    case json::Kind::kNumber: return false;  // Handled above.
+    case json::Kind::kNumber:
+      return false;  // Handled above.
   }
   return false;
 }

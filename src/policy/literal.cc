@@ -14,8 +14,8 @@ namespace tw::policy {
 namespace {
 
 Datum Bad(std::string_view text, Type to, Scratch& scratch) {
-  return scratch.Fail("invalid input syntax for type " + TypeText(to) + ": \"" +
-                      std::string(text) + "\"");
+  return scratch.Fail("invalid input syntax for type " + TypeText(to) + ": \"" + std::string(text) +
+                      "\"");
 }
 
 Datum OutOfRange(std::string_view text, Base to, Scratch& scratch) {
@@ -176,17 +176,21 @@ std::optional<int64_t> ReadMoment(std::string_view text, Base base) {
 Datum ReadLiteral(std::string_view text, Type to, Scratch& scratch) {
   if (to.array) return ReadArray(text, to.base, scratch);
   switch (to.base) {
-    case Base::kBool: return ReadBool(text, scratch);
+    case Base::kBool:
+      return ReadBool(text, scratch);
     case Base::kInt2:
     case Base::kInt4:
-    case Base::kInt8: return ReadInteger(text, to.base, scratch);
+    case Base::kInt8:
+      return ReadInteger(text, to.base, scratch);
     case Base::kNumeric: {
       auto decimal = CanonicalDecimal(text);
       return decimal.ok() ? scratch.Keep(std::move(*decimal))
                           : scratch.Fail(decimal.error().message);
     }
-    case Base::kFloat8: return ReadReal(text, scratch);
-    case Base::kUuid: return ReadUuid(text, scratch);
+    case Base::kFloat8:
+      return ReadReal(text, scratch);
+    case Base::kUuid:
+      return ReadUuid(text, scratch);
     case Base::kJsonb: {
       auto document = json::Parse(text);
       return document.ok() ? scratch.Keep(std::move(*document))
@@ -201,10 +205,12 @@ Datum ReadLiteral(std::string_view text, Type to, Scratch& scratch) {
       const auto moment = ReadMoment(Trim(text), to.base);
       return moment ? Datum::Int(*moment) : Bad(text, to, scratch);
     }
-    case Base::kBytea: return ReadBytea(text, scratch);
+    case Base::kBytea:
+      return ReadBytea(text, scratch);
     case Base::kUnknown:
     case Base::kText:
-    case Base::kOther: return scratch.Keep(std::string(text));
+    case Base::kOther:
+      return scratch.Keep(std::string(text));
   }
   TW_UNREACHABLE();
 }

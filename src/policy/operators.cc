@@ -43,7 +43,9 @@ std::optional<Op> ArithmeticOf(std::string_view name) {
 }
 
 // jsonb and types that only the database knows compare for equality alone.
-bool Ordered(Base base) { return base != Base::kJsonb && base != Base::kOther; }
+bool Ordered(Base base) {
+  return base != Base::kJsonb && base != Base::kOther;
+}
 
 }  // namespace
 
@@ -99,8 +101,8 @@ Result<Expression> Builder::BuildNegation(Fields fields) {
   const std::string_view name = NameOf(fields["name"]).name;
   TW_ASSIGN_OR_RETURN(Expression value, Build(fields["rexpr"]));
   if ((name != "-" && name != "+") || value.type.array || !IsInteger(value.type.base)) {
-    return FailHere(offset, "operator does not exist: " + std::string(name) + " " +
-                                TypeText(value.type));
+    return FailHere(offset,
+                    "operator does not exist: " + std::string(name) + " " + TypeText(value.type));
   }
   if (name == "+") return value;
   const Type type = value.type;
@@ -114,8 +116,7 @@ Result<Expression> Builder::Compare(std::string_view name, Expression a, Express
   if (!common || !comparison || a.type.array || b.type.array) {
     return NoOperator(name, a.type, b.type, offset);
   }
-  const bool equality =
-      *comparison == Comparison::kEqual || *comparison == Comparison::kNotEqual;
+  const bool equality = *comparison == Comparison::kEqual || *comparison == Comparison::kNotEqual;
   if (!equality && !Ordered(*common)) {
     return FailHere(offset, "ordering of " + TypeText({*common}) + " is not supported");
   }
@@ -164,8 +165,8 @@ Result<Expression> Builder::BuildBetween(Fields fields, std::string_view kind) {
   for (size_t i = 0; i < 2; ++i) {
     TW_ASSIGN_OR_RETURN(Expression value, Build(fields["lexpr"]));
     TW_ASSIGN_OR_RETURN(Expression bound, Build(bounds[i]));
-    TW_ASSIGN_OR_RETURN(
-        Expression side, Compare(i == 0 ? ">=" : "<=", std::move(value), std::move(bound), offset));
+    TW_ASSIGN_OR_RETURN(Expression side,
+                        Compare(i == 0 ? ">=" : "<=", std::move(value), std::move(bound), offset));
     sides.push_back(std::move(side));
   }
   Expression between = Node(Op::kAnd, kBoolType, offset, std::move(sides));
@@ -211,8 +212,8 @@ Result<Expression> Builder::Quantify(Op op, std::string_view name, Expression va
     TW_ASSIGN_OR_RETURN(array, Coerce(std::move(array), {base, true}));
   }
   if (!array.type.array) {
-    return FailHere(offset, "op ANY/ALL (array) requires array on right side, not " +
-                                TypeText(array.type));
+    return FailHere(offset,
+                    "op ANY/ALL (array) requires array on right side, not " + TypeText(array.type));
   }
   Expression element = Constant({}, {array.type.base, false, array.type.flexible}, offset);
   const auto common = CommonBase({&value, &element});
@@ -269,8 +270,8 @@ Result<Expression> Builder::Arithmetic(Op op, std::string_view name, Expression 
   const auto common = CommonBase({&a, &b});
   if (!common || !IsInteger(*common)) {
     if (common && IsNumber(*common)) {
-      return FailHere(offset, "arithmetic is supported on integers only, not on " +
-                                  TypeText({*common}));
+      return FailHere(offset,
+                      "arithmetic is supported on integers only, not on " + TypeText({*common}));
     }
     return NoOperator(name, a.type, b.type, offset);
   }
@@ -322,8 +323,8 @@ Result<Expression> Builder::JsonOperator(std::string_view name, Expression a, Ex
   TW_ASSIGN_OR_RETURN(a, Coerce(std::move(a), {Base::kJsonb}));
   TW_ASSIGN_OR_RETURN(b, Coerce(std::move(b), right));
   const bool boolean = op == Op::kJsonExists || op == Op::kJsonContains;
-  Expression result = Node(op, boolean ? kBoolType : Type{Base::kJsonb}, offset,
-                           List(std::move(a), std::move(b)));
+  Expression result =
+      Node(op, boolean ? kBoolType : Type{Base::kJsonb}, offset, List(std::move(a), std::move(b)));
   if (!name.ends_with(">>")) return result;
   return Node(Op::kJsonText, kTextType, offset, List(std::move(result)));
 }

@@ -104,8 +104,8 @@ Result<RegexPtr> CompileRegex(std::string_view pattern, LetterCase letter_case) 
   options.set_dot_nl(true);
   options.set_case_sensitive(letter_case == LetterCase::kSensitive);
   options.set_max_mem(kRegexBytesMax);
-  auto regex = std::make_shared<const re2::RE2>(
-      re2::StringPiece(pattern.data(), pattern.size()), options);
+  auto regex =
+      std::make_shared<const re2::RE2>(re2::StringPiece(pattern.data(), pattern.size()), options);
   if (!regex->ok()) return Fail(ErrorCode::kInvalidArgument, regex->error());
   return regex;
 }

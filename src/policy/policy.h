@@ -11,11 +11,11 @@
 // Differs      From PostgreSQL, on the embedded store, on purpose: text is ordered and equal by
 //              bytes (collation "C"); lower, upper and ILIKE fold ASCII only; regular expressions
 //              are RE2's, and patterns that mean something else there are refused; a stored value
-//              that does not fit its column's declared type (SQLite checks nothing) hides the row as
-//              soon as the decision needs it. Fits: bool = Value bool; int2…int8 = integer; float8 =
-//              real or integer; numeric = integer, real or decimal text; text = text; uuid = 36
-//              characters all lower or all upper case; date = YYYY-MM-DD; timestamps = text that
-//              ParseTimestamp reads; jsonb = JSON text; bytea = blob.
+//              that does not fit its column's declared type (SQLite checks nothing) hides the row
+//              as soon as the decision needs it. Fits: bool = Value bool; int2…int8 = integer;
+//              float8 = real or integer; numeric = integer, real or decimal text; text = text; uuid
+//              = 36 characters all lower or all upper case; date = YYYY-MM-DD; timestamps = text
+//              that ParseTimestamp reads; jsonb = JSON text; bytea = blob.
 // Thread       Everything public is immutable after it is made; any thread.
 // Not here     Where policies are declared (config), which subscribers share an Access (router).
 #pragma once
@@ -44,10 +44,10 @@ inline constexpr size_t kAnchorsMax = 1024;
 struct PolicyDefinition {
   enum class Kind : uint8_t { kPermissive, kRestrictive };
   std::string name;
-  std::string using_sql;           // The boolean expression of USING (…), without the parentheses.
+  std::string using_sql;  // The boolean expression of USING (…), without the parentheses.
   std::vector<std::string> roles;  // Empty, or containing "public": every role.
   Kind kind = Kind::kPermissive;
-  std::string where;               // "file:line:column" of the definition, for messages.
+  std::string where;  // "file:line:column" of the definition, for messages.
 };
 
 enum class RowLevelSecurity : uint8_t { kEnabled, kDisabled };
@@ -105,7 +105,7 @@ class Access {
 
   std::shared_ptr<const Program> program_;
   std::unique_ptr<Slots> slots_;
-  std::vector<uint32_t> permissive_;   // Indices of the policies that apply.
+  std::vector<uint32_t> permissive_;  // Indices of the policies that apply.
   std::vector<uint32_t> restrictive_;
   Verdict verdict_ = Verdict::kNothing;
   std::string key_;
@@ -121,8 +121,8 @@ using AccessPtr = std::shared_ptr<const Access>;
 class TablePolicy {
  public:
   // Errors: kInvalidArgument names the policy, its `where`, line, column and offset in its SQL and
-  // what was expected: syntax, unknown column or function, types without an operator, a literal that
-  // does not read as its type, anything outside the supported language (docs: policies).
+  // what was expected: syntax, unknown column or function, types without an operator, a literal
+  // that does not read as its type, anything outside the supported language (docs: policies).
   // kResourceExhausted: a limit above.
   static Result<std::shared_ptr<const TablePolicy>> Compile(
       RelationPtr relation, std::span<const PolicyDefinition> policies,

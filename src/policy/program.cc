@@ -40,9 +40,9 @@ Result<std::shared_ptr<const Program>> Program::Compile(RelationPtr relation,
                                                         const CompileOptions& options) {
   TW_CHECK(relation != nullptr);
   if (policies.size() > kPoliciesPerTableMax) {
-    return Fail(ErrorCode::kResourceExhausted,
-                "more than " + std::to_string(kPoliciesPerTableMax) + " policies on table \"" +
-                    relation->table + "\"");
+    return Fail(ErrorCode::kResourceExhausted, "more than " + std::to_string(kPoliciesPerTableMax) +
+                                                   " policies on table \"" + relation->table +
+                                                   "\"");
   }
   auto program = std::make_shared<Program>();
   program->relation_ = std::move(relation);

@@ -78,8 +78,8 @@ std::optional<std::vector<Anchor>> BetterAnchors(std::optional<std::vector<Ancho
 std::optional<std::vector<Anchor>> JoinAnchors(std::optional<std::vector<Anchor>> a,
                                                std::optional<std::vector<Anchor>> b);
 
-// Every stored form (policy.h, "Differs") of a value in a column; nullopt when the type has too many.
-// NULL gives nothing: it equals no row.
+// Every stored form (policy.h, "Differs") of a value in a column; nullopt when the type has too
+// many. NULL gives nothing: it equals no row.
 std::optional<std::vector<Anchor>> AnchorsFor(size_t column, ColumnType type, const Datum& value);
 
 }  // namespace tw::policy

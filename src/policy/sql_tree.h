@@ -40,8 +40,8 @@ struct SqlName {
 };
 SqlName NameOf(const json::Value& list);
 
-// The value of an integer A_Const. libpg_query 15 leaves out values ≤ 0, so that these are read from
-// the text. False when the text has an unusual form.
+// The value of an integer A_Const. libpg_query 15 leaves out values ≤ 0, so that these are read
+// from the text. False when the text has an unusual form.
 bool IntegerOf(const json::Value& constant, std::string_view sql, int64_t& value);
 
 }  // namespace tw::policy
