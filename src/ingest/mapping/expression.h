@@ -109,8 +109,11 @@ class Expression {
   std::vector<Selected> Select(const json::Value& root) const;
 
   const Reads& reads() const;
-  const std::string& text() const;  // As compiled; alternatives joined as "[a, b]".
-  bool IsPath() const;              // Only a path from $, without stages.
+  // As compiled; alternatives joined as "[a, b]".
+  const std::string& text() const;
+  // Compiles to the same expression again: a text, or a list of texts for alternatives.
+  config::Node ToNode() const;
+  bool IsPath() const;  // Only a path from $, without stages.
 
  private:
   explicit Expression(std::shared_ptr<const Program> program);

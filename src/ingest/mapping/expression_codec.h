@@ -13,7 +13,5 @@ struct tw::config::Codec<tw::ingest::mapping::Expression> {
   static Result<ingest::mapping::Expression> Read(const Node& node) {
     return ingest::mapping::Expression::Compile(node);
   }
-  static Node Write(const ingest::mapping::Expression& expression) {
-    return Node::Scalar(expression.text(), Node::Style::kQuoted);
-  }
+  static Node Write(const ingest::mapping::Expression& expression) { return expression.ToNode(); }
 };
