@@ -70,11 +70,13 @@ Result<uint64_t> SegmentLog::Append(std::span<const Payload> group) {
   if (auto written = file_->WriteAt(offset_, buffer_); !written.ok()) {
     // A part may be there; with a new nonce it can never continue what is written over it.
     nonce_ = static_cast<uint32_t>(random_.Next());
+    dirty_ = true;
     return PoisonUnlessExhausted(written.error());
   }
   if (auto synced = file_->Sync(); !synced.ok()) return Poison(synced.error());
   offset_ += bytes;
   chain_ = chain;
+  dirty_ = false;
   head_ += group.size();
   segments_.back().last = head_;
   metrics_.records.Add(group.size());
@@ -128,6 +130,13 @@ Status SegmentLog::Retire(size_t index) {
 Status SegmentLog::EnsureRoom(uint64_t group_bytes) {
   if (offset_ + group_bytes > options_.segment_bytes) {
     TW_RETURN_IF_ERROR(CheckBacklog(spares_.empty() ? FirstAllocation() : options_.segment_bytes));
+    if (dirty_) {
+      // A reader at the end of this segment must not take what a failed write left for the next
+      // record, which goes elsewhere.
+      const uint64_t bytes = std::min(kRecordHeaderBytes, segments_.back().file_bytes - offset_);
+      TW_RETURN_IF_ERROR(file_->WriteAt(offset_, std::string(bytes, '\0')));
+      if (auto synced = file_->Sync(); !synced.ok()) return Poison(synced.error());
+    }
     TW_RETURN_IF_ERROR(StartSegment(head_ + 1));
   }
   const uint64_t end = offset_ + group_bytes;
@@ -166,6 +175,7 @@ Status SegmentLog::StartSegment(uint64_t first) {
   header_ = header;
   offset_ = kSegmentHeaderBytes;
   chain_ = header.crc;
+  dirty_ = false;
   head_ = first - 1;
   UpdateGauges();
   return {};

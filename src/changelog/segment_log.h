@@ -160,6 +160,7 @@ class SegmentLog {
   std::unique_ptr<io::File> file_;  // The segment in use.
   SegmentHeader header_;
   uint64_t offset_ = 0;     // Where the next group goes.
+  bool dirty_ = false;      // A failed write may have left something there.
   uint32_t chain_ = 0;      // CRC of the record before.
   uint32_t nonce_ = 0;      // New at each open and after each failed write; see segment_format.h.
   std::string buffer_;      // The encoded group.

@@ -90,7 +90,9 @@ Result<SegmentScan> ScanSegment(io::File& file, uint64_t first, uint64_t expecte
 
   scan.end_chain = scan.header->crc;
   uint64_t next = first;
-  for (;; ++next) {
+  // What a failed write left behind the last record may look like more of them: the next segment's
+  // first sequence is the end, whatever follows.
+  for (; next != expected_end; ++next) {
     TW_ASSIGN_OR_RETURN(const auto record, RecordAt(window, scan.end_offset, *scan.header, next,
                                                     next, record_bytes_max));
     if (!record || record->chain != scan.end_chain) break;

@@ -11,9 +11,10 @@ namespace tw::ingest {
 namespace {
 
 constexpr uint64_t kMebibyte = 1 << 20;
-// Upper bound of what the encoding adds to a delivery's texts: fixed part and length prefixes. Less
-// than what DeliveryBytes counts for the same fields, so that DeliveryBytes bounds the encoded size.
-static_assert(sizeof(Delivery) >= 12 + 6 * 5 && sizeof(NamedText) >= 2 * 5);
+// What encoding adds to a delivery's texts (record header, fixed part, padding, length prefixes) is
+// less than what DeliveryBytes counts for the structures, so DeliveryBytes bounds the stored size.
+static_assert(sizeof(Delivery) >= changelog::kRecordHeaderBytes + 12 + 7 + 6 * 5);
+static_assert(sizeof(NamedText) >= 2 * 5);
 
 }  // namespace
 
@@ -49,8 +50,7 @@ InboxWriter::InboxWriter(std::unique_ptr<Inbox> inbox, const InboxWriterOptions&
       drive_(drive),
       durable_head_(inbox_->head()) {
   TW_CHECK(options.group_bytes_max > 0 && options.queue_bytes_max > 0);
-  // Headers of records come on top of the deliveries; one delivery may exceed the group's limit.
-  TW_CHECK(2 * options.group_bytes_max <= inbox_->log().group_bytes_max());
+  TW_CHECK(options.group_bytes_max <= inbox_->log().group_bytes_max());
   metrics_.head.Set(static_cast<int64_t>(inbox_->head()));
   if (drive_ == Drive::kThread) {
     thread_ = std::thread([this] { Run(); });
@@ -64,6 +64,10 @@ Status InboxWriter::Submit(Delivery&& delivery, CompletionToken token) {
   const size_t bytes = DeliveryBytes(delivery);
   if (bytes > record_bytes_max_) {
     return Fail(ErrorCode::kInvalidArgument, "delivery of " + std::to_string(bytes) + " bytes");
+  }
+  if (delivery.headers.size() > kDeliveryListMax ||
+      delivery.path_parameters.size() > kDeliveryListMax) {
+    return Fail(ErrorCode::kInvalidArgument, "more headers than kDeliveryListMax");
   }
   bool wake = false;
   {

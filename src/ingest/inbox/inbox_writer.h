@@ -80,10 +80,11 @@ class InboxWriter {
   // Stops.
   ~InboxWriter();
 
-  // Queues the delivery; it has at most kDeliveryListMax headers (checked). `token` comes back through the sink. On an error nothing was queued and
+  // Queues the delivery; `token` comes back through the sink. On an error nothing was queued and
   // the sink is not called. Any thread, never blocks on the disk.
   // Errors: kResourceExhausted: queue_bytes_max or wait_max (answer 503 with Retry-After).
-  // kInvalidArgument: larger than the log's record_bytes_max (answer 413). kUnavailable: stopping.
+  // kInvalidArgument: larger than the log's record_bytes_max, or more headers
+  // than kDeliveryListMax (answer 413 or 431). kUnavailable: stopping.
   // kDataLoss: a sync failed before.
   Status Submit(Delivery&& delivery, CompletionToken token);
 
