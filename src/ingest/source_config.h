@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -153,7 +154,7 @@ struct TableConfig {
   DeleteRule delete_rule = DeleteRule::kNever;
 };
 struct StagesConfig {
-  Text column;  // "table.column"; empty: no stages.
+  Text column;  // "table.column"
   std::vector<Text> ladder;
   std::vector<Text> terminal;
   LocalEdit local_edit = LocalEdit::kKeep;
@@ -180,7 +181,7 @@ struct FreshnessColumns {
   Text status;
 };
 struct FreshnessConfig {
-  Text table;  // Empty: no freshness rows.
+  Text table;
   FreshnessColumns columns;
   std::chrono::microseconds warn_after = std::chrono::minutes{5};
   std::chrono::microseconds error_after = std::chrono::minutes{10};
@@ -206,11 +207,11 @@ struct SourceConfig {
   WebhookConfig webhook;
   OrderedMap<OrderedMap<Formula>> fields;
   OrderedMap<FactConfig> facts;
-  CountersConfig counters;
+  std::optional<CountersConfig> counters;
   OrderedMap<TableConfig> tables;
-  StagesConfig stages;  // Written as tables.stages.
+  std::optional<StagesConfig> stages;  // Written as tables.stages.
   OrderedMap<EventConfig> events;
-  FreshnessConfig freshness;
+  std::optional<FreshnessConfig> freshness;
   LogConfig log;
 };
 

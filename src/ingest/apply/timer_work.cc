@@ -106,13 +106,14 @@ Status TimerWork::ReleaseParked() {
   for (const auto& [source, key] : keys) {
     TW_ASSIGN_OR_RETURN(const TenantContext* tenant, state_.tenants.Resolve(source, key));
     if (tenant == nullptr) continue;
-    TW_RETURN_IF_ERROR(InTransaction([&]() -> Status {
+    const Status released = InTransaction([&, from = source, waiting = key]() -> Status {
       Batch batch(state_, Isolation::kIsolated);
-      TW_RETURN_IF_ERROR(batch.Release(source, key));
+      TW_RETURN_IF_ERROR(batch.Release(from, waiting));
       TW_RETURN_IF_ERROR(batch.Finish());
       state_.metrics.released.Add(batch.outcome().released);
       return {};
-    }));
+    });
+    TW_RETURN_IF_ERROR(released);
   }
   return {};
 }
