@@ -152,13 +152,11 @@ const LeadCard = memo(function LeadCard(props: { lead: Lead; motion: Motion | un
         {initialsOf(lead)}
       </span>
       <div className="card-text" title={lead.lead_email}>
-        <p className="card-name">
-          <b>{nameOf(lead)}</b>
-          <time dateTime={lead.updated_at ?? undefined}>{ago}</time>
-        </p>
-        {lines.map((line) => (
+        <p className="card-name">{nameOf(lead)}</p>
+        {lines.map((line, i) => (
           <p className="card-line" key={line}>
-            {line}
+            <span>{line}</span>
+            {i === lines.length - 1 && <time dateTime={lead.updated_at ?? undefined}>{ago}</time>}
           </p>
         ))}
         {motion && (
