@@ -172,6 +172,8 @@ export async function startFakeServer({
       const rows = [...log.rows[table].values()].filter(
         (row) => matches(row, filter) && visible(row, claims),
       );
+      const [, column, down] = /^(\w+)(\.desc)?/.exec(url.searchParams.get('order') ?? '') ?? [];
+      if (column) rows.sort((a, b) => (a[column] < b[column] ? -1 : 1) * (down ? -1 : 1));
       const headers = { 'Tidewire-Position': position() };
       setTimeout(() => answer(200, rows, headers), state.delayMs);
       return;

@@ -12,8 +12,23 @@ Robin Milner,Mary Jackson,Peter Naur,Anita Borg,Charles Bachman,Sophie Wilson,Vi
   .split(',')
   .map((name) => name.trim().split(' '));
 const titles = ['Head of Growth', 'VP Sales', 'Founder', 'RevOps Lead', 'Marketing Director'];
-const companies = ['Fjord Analytics', 'Kestrel Bio', 'Lumen & Co', 'Harbour Freight', 'Oak Systems'];
-const flow = ['new', 'contacted', 'replied', 'interested', 'qualified', 'closed', 'unsubscribed', 'bounced'];
+const companies = [
+  'Fjord Analytics',
+  'Kestrel Bio',
+  'Lumen & Co',
+  'Harbour Freight',
+  'Oak Systems',
+];
+const flow = [
+  'new',
+  'contacted',
+  'replied',
+  'interested',
+  'qualified',
+  'closed',
+  'unsubscribed',
+  'bounced',
+];
 
 const server = await startFakeServer({
   tables: {
@@ -35,9 +50,26 @@ const server = await startFakeServer({
 });
 
 const month = { workspace_name: 'Northwind', metric_type: 'mtd', metric_date: '2026-11-01' };
-const counts = { emails_sent_mtd: 18_240, opens_mtd: 7_911, replies_mtd: 642, positive_replies_mtd: 118, unsubscribed_mtd: 37, bounced_mtd: 204 };
-server.insert('client_metrics', { ...month, ...counts, update_source: 'webhook', updated_at: new Date().toISOString() });
-server.insert('webhook_health', { workspace_name: 'Northwind', last_webhook_at: new Date().toISOString(), webhook_count_24h: 3_412, health_status: 'healthy' });
+const counts = {
+  emails_sent_mtd: 18_240,
+  opens_mtd: 7_911,
+  replies_mtd: 642,
+  positive_replies_mtd: 118,
+  unsubscribed_mtd: 37,
+  bounced_mtd: 204,
+};
+server.insert('client_metrics', {
+  ...month,
+  ...counts,
+  update_source: 'webhook',
+  updated_at: new Date().toISOString(),
+});
+server.insert('webhook_health', {
+  workspace_name: 'Northwind',
+  last_webhook_at: new Date().toISOString(),
+  webhook_count_24h: 3_412,
+  health_status: 'healthy',
+});
 const lead = (i, stage, ago = i * 47) => {
   const [first_name, last_name] = names[i % names.length];
   const company = companies[i % companies.length];
@@ -70,7 +102,14 @@ for (const [name, options] of views) {
   pages.push([name, opened]);
 }
 await new Promise((r) => setTimeout(r, 500));
-const moves = [[2, 'contacted'], [7, 'replied'], [13, 'interested'], [17, 'qualified'], [25, 'new'], [6, 'contacted']];
+const moves = [
+  [2, 'contacted'],
+  [7, 'replied'],
+  [13, 'interested'],
+  [17, 'qualified'],
+  [25, 'new'],
+  [6, 'contacted'],
+];
 for (const [i, stage] of moves) {
   const row = lead(i, stage, 0);
   (i === 25 ? server.insert : server.update)('client_leads', row);

@@ -9,6 +9,8 @@ export interface FeedEntry {
   readonly detail: string;
   /** The stage it ended in, for its colour. */
   readonly stage: string | null;
+  /** For counts: by how much each has changed. */
+  readonly deltas?: Readonly<Record<string, number>>;
 }
 
 export interface FeedState {
@@ -19,6 +21,8 @@ export interface FeedState {
 }
 
 const entriesMax = 60;
+const countsMergedMs = 15_000;
+const countsMergedWithin = 8;
 
 const counters = [
   ['emails_sent_mtd', 'sent'],
@@ -57,14 +61,37 @@ export class FeedStore {
   addMetrics(change: Change<Metrics>, before: Metrics | null): void {
     const { record } = change;
     if (!record) return;
-    const parts = counters.flatMap(([column, label]) => {
+    const deltas: Record<string, number> = {};
+    for (const [column, label] of counters) {
       const was = change.oldRecord?.[column] ?? this.#lastCounts?.[column] ?? before?.[column];
       const delta = (record[column] ?? 0) - (was ?? record[column] ?? 0);
-      return delta === 0 ? [] : [`${delta > 0 ? '+' : '−'}${Math.abs(delta)} ${label}`];
-    });
+      if (delta !== 0) deltas[label] = delta;
+    }
     this.#lastCounts = record;
-    if (parts.length > 0) this.#add('count', 'Counters', parts.join(', '), null);
+    if (Object.keys(deltas).length > 0) this.#addCounts(deltas);
     else this.#set({ changes: this.state.changes + 1 });
+  }
+
+  /** Counts come with every e-mail: those of a few seconds are one line that grows. */
+  #addCounts(deltas: Record<string, number>): void {
+    const now = Date.now();
+    const recent = this.state.entries.slice(0, countsMergedWithin);
+    const open = recent.find((each) => each.kind === 'count' && now - each.at < countsMergedMs);
+    const sum: Record<string, number> = { ...open?.deltas };
+    for (const [label, by] of Object.entries(deltas)) sum[label] = (sum[label] ?? 0) + by;
+    const detail = Object.entries(sum)
+      .filter(([, by]) => by !== 0)
+      .map(([label, by]) => `${by > 0 ? '+' : '−'}${Math.abs(by)} ${label}`)
+      .join(', ');
+    if (!open) {
+      this.#add('count', 'Counters', detail, null, sum);
+      return;
+    }
+    const grown = { ...open, detail, deltas: sum };
+    this.#set({
+      entries: this.state.entries.map((each) => (each === open ? grown : each)),
+      changes: this.state.changes + 1,
+    });
   }
   #lastCounts: Metrics | null = null;
 
@@ -82,8 +109,14 @@ export class FeedStore {
     );
   }
 
-  #add(kind: FeedEntry['kind'], title: string, detail: string, stage: string | null): void {
-    const entry = { id: this.#next++, at: Date.now(), kind, title, detail, stage };
+  #add(
+    kind: FeedEntry['kind'],
+    title: string,
+    detail: string,
+    stage: string | null,
+    deltas: Record<string, number> = {},
+  ): void {
+    const entry = { id: this.#next++, at: Date.now(), kind, title, detail, stage, deltas };
     this.#set({
       entries: [entry, ...this.state.entries].slice(0, entriesMax),
       changes: this.state.changes + 1,

@@ -64,15 +64,17 @@ export function initialsOf(lead: Partial<Lead>): string {
   return (first + (lead.last_name?.[0] ?? '')).toUpperCase();
 }
 
-export function roleOf(lead: Partial<Lead>): string {
-  return [lead.title, lead.company].filter(Boolean).join(' · ');
+/** What a card says below the name: title and company, or else the address. */
+export function linesOf(lead: Partial<Lead>): string[] {
+  const lines = [lead.title, lead.company].filter((line) => !!line) as string[];
+  return lines.length > 0 ? [...new Set(lines)] : [lead.lead_email ?? ''];
 }
 
 const whole = new Intl.NumberFormat('en-US');
 export const formatCount = (value: number | null | undefined): string => whole.format(value ?? 0);
 
 export function formatShare(part: number, of: number): string {
-  return of > 0 ? `${((100 * part) / of).toFixed(1)} %` : '–';
+  return of > 0 ? `${((100 * part) / of).toFixed(1)} %` : '';
 }
 
 /** A server's time; a text without zone is UTC. */

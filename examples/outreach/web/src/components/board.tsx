@@ -4,8 +4,8 @@ import { useAgo, useMotions, useSession, type Motion } from '../hooks.js';
 import {
   formatCount,
   initialsOf,
+  linesOf,
   nameOf,
-  roleOf,
   stageLabel,
   stageOf,
   stages,
@@ -137,7 +137,7 @@ function Column(props: {
 const LeadCard = memo(function LeadCard(props: { lead: Lead; motion: Motion | undefined }) {
   const { lead, motion } = props;
   const ago = useAgo(timeOf(lead.updated_at));
-  const role = roleOf(lead);
+  const lines = linesOf(lead);
   return (
     <li
       // A new motion is a new element, so that the highlight plays again.
@@ -151,40 +151,41 @@ const LeadCard = memo(function LeadCard(props: { lead: Lead; motion: Motion | un
       <span className="avatar" aria-hidden="true">
         {initialsOf(lead)}
       </span>
-      <div className="card-text">
+      <div className="card-text" title={lead.lead_email}>
         <p className="card-name">{nameOf(lead)}</p>
-        {role && (
-          <p className="card-role" title={role}>
-            {role}
+        {lines.map((line, i) => (
+          <p className="card-line" key={line}>
+            <span>{line}</span>
+            {i === lines.length - 1 && <time dateTime={lead.updated_at ?? undefined}>{ago}</time>}
+          </p>
+        ))}
+        {motion && (
+          <p className="card-from">
+            {motion.from ? `from ${stageLabel(motion.from)}` : 'new lead'}
           </p>
         )}
-        <p className="card-mail" title={lead.lead_email}>
-          {lead.lead_email}
-        </p>
       </div>
-      <p className="card-foot">
-        {motion ? (
-          <span className="card-from">
-            {motion.from ? `from ${stageLabel(motion.from)}` : 'new lead'}
-          </span>
-        ) : (
-          <span />
-        )}
-        <time dateTime={lead.updated_at ?? undefined}>{ago}</time>
-      </p>
     </li>
   );
 });
 
 function EmptyBoard() {
   const { user } = useSession();
-  const event = JSON.stringify({
-    event: { type: 'CONTACT_REPLIED', workspace_id: user.workspace_id, workspace_name: user.name },
-    data: {
-      lead: { id: 1, email: 'ada@example.com', first_name: 'Ada', last_name: 'Byron' },
-      reply: { id: 1, date_received: '2026-01-01T00:00:00Z' },
+  const event = JSON.stringify(
+    {
+      event: {
+        type: 'CONTACT_REPLIED',
+        workspace_id: user.workspace_id,
+        workspace_name: user.name,
+      },
+      data: {
+        lead: { id: 1, email: 'ada@example.com', first_name: 'Ada', last_name: 'Byron' },
+        reply: { id: 1, uuid: 'first', date_received: new Date().toISOString() },
+      },
     },
-  });
+    null,
+    2,
+  );
   return (
     <div className="empty" data-testid="empty">
       <h3>No leads yet</h3>

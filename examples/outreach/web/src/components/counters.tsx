@@ -6,34 +6,31 @@ import { Notice } from './notice.js';
 
 type Column = Extract<keyof Metrics, `${string}_mtd`>;
 
-const tiles: { column: Column; label: string; share: (m: Metrics) => string }[] = [
-  { column: 'emails_sent_mtd', label: 'Emails sent', share: () => '' },
-  {
-    column: 'opens_mtd',
-    label: 'Opens',
-    share: (m) => `${formatShare(m.opens_mtd ?? 0, m.emails_sent_mtd ?? 0)} of sent`,
-  },
-  {
-    column: 'replies_mtd',
-    label: 'Replies',
-    share: (m) => `${formatShare(m.replies_mtd ?? 0, m.emails_sent_mtd ?? 0)} of sent`,
-  },
+const tiles: { column: Column; label: string; of?: Column; ofLabel?: string; bad?: true }[] = [
+  { column: 'emails_sent_mtd', label: 'Emails sent' },
+  { column: 'opens_mtd', label: 'Opens', of: 'emails_sent_mtd', ofLabel: 'sent' },
+  { column: 'replies_mtd', label: 'Replies', of: 'emails_sent_mtd', ofLabel: 'sent' },
   {
     column: 'positive_replies_mtd',
     label: 'Positive replies',
-    share: (m) => `${formatShare(m.positive_replies_mtd ?? 0, m.replies_mtd ?? 0)} of replies`,
+    of: 'replies_mtd',
+    ofLabel: 'replies',
   },
   {
     column: 'unsubscribed_mtd',
     label: 'Unsubscribed',
-    share: (m) => `${formatShare(m.unsubscribed_mtd ?? 0, m.emails_sent_mtd ?? 0)} of sent`,
+    of: 'emails_sent_mtd',
+    ofLabel: 'sent',
+    bad: true,
   },
-  {
-    column: 'bounced_mtd',
-    label: 'Bounced',
-    share: (m) => `${formatShare(m.bounced_mtd ?? 0, m.emails_sent_mtd ?? 0)} of sent`,
-  },
+  { column: 'bounced_mtd', label: 'Bounced', of: 'emails_sent_mtd', ofLabel: 'sent', bad: true },
 ];
+
+/** "3.5 % of sent"; "this month" where there is nothing to compare with. */
+function shareOf(row: Metrics, { column, of, ofLabel }: (typeof tiles)[number]): string {
+  const share = of ? formatShare(row[column] ?? 0, row[of] ?? 0) : '';
+  return share ? `${share} of ${ofLabel}` : 'this month';
+}
 
 const none: Metrics = {
   workspace_name: '',
@@ -77,18 +74,16 @@ export function Counters() {
         />
       ) : (
         <dl className="tiles">
-          {tiles.map(({ column, label, share }) => (
-            <div className="tile" key={column}>
-              <dt>{label}</dt>
+          {tiles.map((tile) => (
+            <div className={tile.bad ? 'tile tile-bad' : 'tile'} key={tile.column}>
+              <dt>{tile.label}</dt>
               <dd>
                 {isPending ? (
                   <span className="skeleton skeleton-number" />
                 ) : (
-                  <Count value={row[column] ?? 0} name={column} />
+                  <Count value={row[tile.column] ?? 0} name={tile.column} />
                 )}
-                <span className="tile-share">
-                  {isPending ? '\u00a0' : share(row) || 'this month'}
-                </span>
+                <span className="tile-share">{isPending ? '\u00a0' : shareOf(row, tile)}</span>
               </dd>
             </div>
           ))}
