@@ -179,7 +179,8 @@ void Settle(Poller& poller, uint64_t duration_ns) {
 }
 
 void ReportRun(Report& report, const Driver& driver, const DeliveryCounts& before,
-               const Subscribers& subscribers, uint64_t cpu_ns, double seconds) {
+               const Subscribers& subscribers, uint64_t cpu_ns, uint64_t load_cpu_ns,
+               double seconds) {
   const DeliveryCounts& after = subscribers.counts();
   const uint64_t delivered = after.delivered - before.delivered;
   report.Count("deliveries", delivered);
@@ -195,6 +196,7 @@ void ReportRun(Report& report, const Driver& driver, const DeliveryCounts& befor
                   static_cast<double>(cpu_ns) / 1e3 / static_cast<double>(delivered));
     report.Number("server_cpu_share", static_cast<double>(cpu_ns) / 1e9 / seconds);
   }
+  report.Number("load_cpu_share", static_cast<double>(load_cpu_ns) / 1e9 / seconds);
   report.Latency("latency", subscribers.latency());
   report.Count("missing", subscribers.Missing(driver.published()));
   report.Count("duplicates", after.duplicates);
@@ -245,10 +247,12 @@ int Main(int argc, char** argv) {
     subscribers.ClearLatency();
     const DeliveryCounts before = subscribers.counts();
     const uint64_t cpu_before = CpuNs(pids);
+    const uint64_t load_cpu_before = CpuNs({getpid()});
     const uint64_t start = NowNs();
     driver.Run(flags.Count("messages"), static_cast<uint64_t>(flags.Number("seconds") * 1e9));
     const double seconds = static_cast<double>(NowNs() - start) / 1e9;
-    ReportRun(report, driver, before, subscribers, CpuNs(pids) - cpu_before, seconds);
+    ReportRun(report, driver, before, subscribers, CpuNs(pids) - cpu_before,
+              CpuNs({getpid()}) - load_cpu_before, seconds);
   }
   report.Count("closed", subscribers.counts().closed);
   report.Count("channel_errors", subscribers.counts().channel_errors);

@@ -1,5 +1,17 @@
 # What each subcommand measures, once per run. Sourced by bench/run.
 
+# Two cores, one for the server and one for the load: anything else falsifies the figures.
+warn_if_busy() {
+  local idle_before idle_after busy
+  idle_before=$(awk '/^cpu /{print $5 + $6}' /proc/stat)
+  sleep 2
+  idle_after=$(awk '/^cpu /{print $5 + $6}' /proc/stat)
+  busy=$((100 - (idle_after - idle_before) * 100 / (2 * $(getconf CLK_TCK) * $(nproc))))
+  if [ "$busy" -gt 5 ]; then
+    say "warning: the machine is $busy % busy with other work; the figures will be too high"
+  fi
+}
+
 rows_join() {
   cat <<JSON
 {"config":{"broadcast":{"self":false},"presence":{"enabled":false},"postgres_changes":[{"event":"*","schema":"public","table":"client_leads","filter":"workspace_name=eq.Northwind"}]},"access_token":"$service_key"}

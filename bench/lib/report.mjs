@@ -85,12 +85,12 @@ function fanout(reports) {
     row.ratio = reference && row.cpu_us_per_delivery / reference.cpu_us_per_delivery;
   }
   const head = ['messages', 'sockets', 'mode', 'server', 'CPU µs per delivery', '× reference',
-    'deliveries/s', 'p50 ms', 'p99 ms', 'max ms', 'missing', 'doubled', 'closed'];
+    'deliveries/s', 'p50 ms', 'p99 ms', 'max ms', 'missing', 'doubled', 'closed', 'load core'];
   const lines = rows.map((r) => [
     `${r.group}, ${whole(r.bytes_per_delivery)} B`, r.connections, r.mode, r.server,
     show(r.cpu_us_per_delivery, 3), show(r.ratio), whole(r.deliveries_per_second),
     show(r.latency_p50_ms), show(r.latency_p99_ms), show(r.latency_max_ms), r.missing,
-    r.duplicates, r.closed]);
+    r.duplicates, r.closed, show(r.load_cpu_share)]);
   const limits = { single: 1.15, saturated: 1.5 };
   const verdicts = rows
     .filter((r) => r.server === 'tidewire' && r.group === 'broadcast' && limits[r.mode])
@@ -113,11 +113,11 @@ function webhook(reports) {
   const rows = grouped(reports.filter((r) => !r.check), (r) => [r.server, r.rate].join());
   const counters = reports.filter((r) => r.check === 'counters');
   const head = ['server', 'asked/s', 'signed', 'accepted/s', 'p50 ms', 'p99 ms', 'p99.9 ms',
-    'not 200', 'broken', 'CPU µs per event', 'at rest after s'];
+    'not 200', 'broken', 'CPU µs per event', 'at rest after s', 'load core'];
   const lines = rows.map((r) => [r.server, r.rate || 'all it takes', r.signed,
     whole(r.accepted_per_second), show(r.reply_p50_ms), show(r.reply_p99_ms),
     show(r.reply_p999_ms), r.refused, r.broken, show(r.cpu_us_per_event, 1),
-    show(r.seconds_until_quiet, 1)]);
+    show(r.seconds_until_quiet, 1), show(r.load_cpu_share)]);
   const countLines = counters.map((c) => [c.server, whole(c.distinct), whole(c.counted),
     `${show((c.counted / c.distinct - 1) * 100)} %`]);
   const own = rows.find((r) => r.server === 'tidewire' && !r.rate);

@@ -1,6 +1,8 @@
 // Webhook load: posts outreach events over keep-alive connections and measures how many are
 // accepted, how fast, and at what CPU cost. With --subscribe it also measures how long a webhook
 // takes to become a row on a subscriber's socket. See bench/README.md.
+#include <unistd.h>
+
 #include <cstdio>
 #include <ctime>
 #include <memory>
@@ -133,9 +135,11 @@ int Main(int argc, char** argv) {
   const Traffic::Counts before = traffic.counts();
   const uint32_t sequence_before = traffic.sequences();
   const uint64_t cpu_before = CpuNs(pids);
+  const uint64_t load_cpu_before = CpuNs({getpid()});
   const uint64_t start = NowNs();
   traffic.Run(flags.Count("count"), static_cast<uint64_t>(flags.Number("seconds") * 1e9));
   const double seconds = static_cast<double>(NowNs() - start) / 1e9;
+  const uint64_t load_cpu_ns = CpuNs({getpid()}) - load_cpu_before;
   const double quiet = WaitUntilQuiet(poller, pids);
   const uint64_t cpu_ns = CpuNs(pids) - cpu_before;
 
@@ -153,6 +157,7 @@ int Main(int argc, char** argv) {
   report.Count("broken", after.broken - before.broken);
   report.Count("duplicates_sent", after.duplicates - before.duplicates);
   report.Latency("reply", traffic.latency());
+  report.Number("load_cpu_share", static_cast<double>(load_cpu_ns) / 1e9 / seconds);
   if (cpu_ns > 0 && accepted > 0) {
     report.Number("cpu_us_per_event", static_cast<double>(cpu_ns) / 1e3 / accepted);
     report.Number("seconds_until_quiet", quiet);
