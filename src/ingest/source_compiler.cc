@@ -53,18 +53,6 @@ void SourceCompiler::Unknown(std::string_view what, std::string_view name,
   problems_.Add(where, std::move(message));
 }
 
-template <typename Map>
-std::optional<uint16_t> SourceCompiler::Lookup(std::string_view what, const Text& name,
-                                               const Map& map) {
-  std::vector<std::string_view> names;
-  for (size_t i = 0; i < map.items.size(); ++i) {
-    if (map.items[i].key == *name) return static_cast<uint16_t>(i);
-    names.push_back(map.items[i].key);
-  }
-  Unknown(what, *name, names, name.where);
-  return std::nullopt;
-}
-
 const TableView* SourceCompiler::Table(const Text& name) {
   if (const TableView* table = schema_.Find(*name)) return table;
   std::vector<std::string_view> names;

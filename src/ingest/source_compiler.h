@@ -64,4 +64,16 @@ class SourceCompiler {
   config::Problems& problems_;
 };
 
+template <typename Map>
+std::optional<uint16_t> SourceCompiler::Lookup(std::string_view what, const Text& name,
+                                               const Map& map) {
+  std::vector<std::string_view> names;
+  for (size_t i = 0; i < map.items.size(); ++i) {
+    if (map.items[i].key == *name) return static_cast<uint16_t>(i);
+    names.push_back(map.items[i].key);
+  }
+  Unknown(what, *name, names, name.where);
+  return std::nullopt;
+}
+
 }  // namespace tw::ingest

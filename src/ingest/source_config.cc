@@ -1,5 +1,6 @@
 #include "ingest/source_config.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/strings.h"

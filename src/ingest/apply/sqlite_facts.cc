@@ -119,7 +119,6 @@ Status SqliteEffects::PrepareCounters(const CounterPlan& plan, SourceStatements&
     columns += ", " + quoted;
     updates += ", " + quoted + " = coalesce(excluded." + quoted + ", " + quoted + ")";
   }
-  const size_t count = plan.key.size() + plan.metrics.size() + plan.stamps.size();
   const std::string insert =
       "insert into " + QuoteIdentifier(plan.table) + "(" + columns + ") values (" +
       parameters(plan.key.size() + plan.metrics.size() + plan.stamps.size()) + ") on conflict(" +

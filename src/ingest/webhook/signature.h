@@ -50,6 +50,7 @@ struct Scheme {
   std::string name;
   Kind kind = Kind::kHmac;
   std::string header;
+  std::string header_fallback;  // Looked at when the first is absent.
   Shape shape = Shape::kPlain;
   std::string prefix;
   crypto::HashAlgorithm algorithm = crypto::HashAlgorithm::kSha256;
@@ -59,6 +60,7 @@ struct Scheme {
   // What is signed: text with {body}, {timestamp}, {id}, {method} and {header:Name} in it.
   std::string message = "{body}";
   std::string timestamp_header;
+  std::string timestamp_header_fallback;
   std::string timestamp_key;
   TimestampUnit unit = TimestampUnit::kSeconds;
   std::chrono::microseconds tolerance{0};  // Zero: no replay window.
