@@ -19,13 +19,14 @@ export function fakeToken(claims) {
 
 /**
  * Starts a server. `tables` maps a name to its primary key's columns; `visible(row, claims)`
- * decides who sees a row; `dist` is a folder of pages.
+ * decides who sees a row; `dist` is a folder of pages; `handler` may take a request for itself.
  */
 export async function startFakeServer({
   tables,
   visible = () => true,
   dist = null,
   config = null,
+  handler = null,
   port = 0,
   log = { epoch: '00000000000000e1', entries: [], rows: {} },
   logFrom = 0,
@@ -158,6 +159,7 @@ export async function startFakeServer({
       response.writeHead(status, { 'Content-Type': 'application/json', ...headers });
       response.end(JSON.stringify(body));
     };
+    if (handler?.(request, response, url)) return;
     if (url.pathname === '/demo/config.json') return answer(200, config?.(server.url) ?? {});
     if (url.pathname.startsWith('/rest/v1/')) {
       const table = decodeURIComponent(url.pathname.slice('/rest/v1/'.length));
