@@ -41,7 +41,7 @@ class RowWriter {
   explicit RowWriter(Effects& effects) : effects_(effects) {}
 
   // Runs no statement on the row when nothing of it changes, so that triggers stay silent.
-  // Errors: those of Effects; kInvalidArgument when a part of the key is null or a value does not
+  // Errors: those of Effects; kInvalidArgument when a part of the key is null or empty, or a value does not
   // fit its column.
   Result<RowChange> Write(const RowWrite& write);
 

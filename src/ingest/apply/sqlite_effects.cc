@@ -43,6 +43,10 @@ Value ReadValue(const Statement& statement, int column) {
 Result<std::unique_ptr<SqliteEffects>> SqliteEffects::Create(
     sqlite::Database& database, std::span<const std::shared_ptr<const Source>> sources) {
   TW_RETURN_IF_ERROR(CreateApplySchema(database));
+  // Hashes land all over their index: with SQLite's 2 MB of pages nearly each of them would be read
+  // and written again, and a checkpoint every 4 MB would rewrite the same pages over and over.
+  TW_RETURN_IF_ERROR(database.Execute("pragma cache_size = -65536; "
+                                      "pragma wal_autocheckpoint = 8192"));
   std::unique_ptr<SqliteEffects> effects(new SqliteEffects(database));
   TW_RETURN_IF_ERROR(effects->PrepareShared());
   TW_RETURN_IF_ERROR(effects->PrepareFacts());
