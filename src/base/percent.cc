@@ -13,9 +13,13 @@ bool IsUnreserved(char c) {
 }  // namespace
 
 Result<std::string> PercentDecode(std::string_view text, PlusSign plus) {
+  // Most texts need no decoding: their start is copied at once.
+  size_t at = text.find_first_of(plus == PlusSign::kSpace ? "%+" : "%");
+  if (at == std::string_view::npos) return std::string(text);
   std::string decoded;
   decoded.reserve(text.size());
-  for (size_t at = 0; at < text.size(); ++at) {
+  decoded = text.substr(0, at);
+  for (; at < text.size(); ++at) {
     if (text[at] == '+' && plus == PlusSign::kSpace) {
       decoded += ' ';
     } else if (text[at] != '%') {

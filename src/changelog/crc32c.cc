@@ -46,12 +46,16 @@ __attribute__((target("sse4.2"))) uint32_t ExtendHardware(uint32_t crc, std::str
   return ~narrow;
 }
 
-bool HasHardware() { return __builtin_cpu_supports("sse4.2") != 0; }
+bool HasHardware() {
+  return __builtin_cpu_supports("sse4.2") != 0;
+}
 #else
 uint32_t ExtendHardware(uint32_t crc, std::string_view bytes) {
   return ExtendCrc32cPortable(crc, bytes);
 }
-bool HasHardware() { return false; }
+bool HasHardware() {
+  return false;
+}
 #endif
 
 }  // namespace

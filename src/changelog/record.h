@@ -8,7 +8,8 @@
 
 namespace tw::changelog {
 
-// One record to append. `kind` and `flags` belong to the log's user; the log keeps them as they are.
+// One record to append. `kind` and `flags` belong to the log's user; the log keeps them as they
+// are.
 struct Payload {
   std::string_view bytes;
   uint16_t kind = 0;

@@ -1,6 +1,5 @@
 #include "changelog/segment_format.h"
 
-
 #include "base/check.h"
 #include "base/strings.h"
 #include "changelog/crc32c.h"
@@ -110,9 +109,15 @@ std::optional<ParsedRecord> ParseRecord(std::string_view bytes, const SegmentHea
   return record;
 }
 
-std::string SegmentName(uint64_t first) { return NameOf(first, kSuffix); }
-std::optional<uint64_t> ParseSegmentName(std::string_view name) { return FirstOf(name, kSuffix); }
-std::string QuarantinedName(uint64_t first) { return NameOf(first, kAsideSuffix); }
+std::string SegmentName(uint64_t first) {
+  return NameOf(first, kSuffix);
+}
+std::optional<uint64_t> ParseSegmentName(std::string_view name) {
+  return FirstOf(name, kSuffix);
+}
+std::string QuarantinedName(uint64_t first) {
+  return NameOf(first, kAsideSuffix);
+}
 std::optional<uint64_t> ParseQuarantinedName(std::string_view name) {
   return FirstOf(name, kAsideSuffix);
 }

@@ -6,12 +6,14 @@
 //            flags u16, payload (length bytes), zeros up to a multiple of 8
 //
 // crc     CRC32C, seeded with the segment's salt, of the record after the crc field, padding
-//         excluded. A recycled file gets a new salt, so that nothing of its earlier use is accepted.
+//         excluded. A recycled file gets a new salt, so that nothing of its earlier use is
+//         accepted.
 // chain   the crc of the record before; of the header for the first. With `nonce`, which is random
 //         per open of the log and per failed write, it rejects what is left of an unfinished group
 //         behind records that were written later.
-// group   the record's place in its group, from 0. A group is synced before the next one is written:
-// index   a valid record of a later group proves that a bad one before it was once durable.
+// group   the record's place in its group, from 0. A group is synced before the next one is
+// written: index   a valid record of a later group proves that a bad one before it was once
+// durable.
 //
 // A sector (512 bytes or more) is assumed to be written whole or not at all, as SQLite's "powersafe
 // overwrite" does: a group may share its first sector with acknowledged records.
@@ -78,7 +80,8 @@ RecordPrefix PeekRecord(std::string_view bytes);
 std::optional<ParsedRecord> ParseRecord(std::string_view bytes, const SegmentHeader& segment,
                                         uint32_t record_bytes_max);
 
-// "<first, 20 digits>.seg" and its inverse; names sort by sequence. Quarantined files keep the digits.
+// "<first, 20 digits>.seg" and its inverse; names sort by sequence. Quarantined files keep the
+// digits.
 std::string SegmentName(uint64_t first);
 std::optional<uint64_t> ParseSegmentName(std::string_view name);
 std::string QuarantinedName(uint64_t first);

@@ -110,8 +110,8 @@ Status SegmentLog::Reclaim(uint64_t up_to) {
   return {};
 }
 
-// Its new name must be durable before a byte of it is overwritten: otherwise a power cut could bring
-// the old name back over new contents.
+// Its new name must be durable before a byte of it is overwritten: otherwise a power cut could
+// bring the old name back over new contents.
 Status SegmentLog::Retire(size_t index) {
   const std::string path = PathOf(SegmentName(segments_[index].first));
   if (spares_.size() >= options_.spare_segments_max) {

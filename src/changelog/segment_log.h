@@ -1,13 +1,15 @@
 // changelog: a durable, ordered log in segment files. The inbox keeps webhook deliveries in one; on
 // Postgres the change log is another.
 //
-//   Append(group) ─▶ one write + one fdatasync ─▶ head() ─▶ Read / SegmentReader     Reclaim ─▶ reuse
+//   Append(group) ─▶ one write + one fdatasync ─▶ head() ─▶ Read / SegmentReader     Reclaim ─▶
+//   reuse
 //
 // Start here   segment_log.h → segment_reader.h (reading from another thread) → segment_format.h
 //              (the bytes on disk).
-// Promises     Sequences rise by one from 1 and are never reused. Append returns only when its group
-//              is durable; a reader sees nothing sooner. After a power cut every acknowledged record
-//              is there, in order and once; an unacknowledged one is absent or whole.
+// Promises     Sequences rise by one from 1 and are never reused. Append returns only when its
+// group
+//              is durable; a reader sees nothing sooner. After a power cut every acknowledged
+//              record is there, in order and once; an unacknowledged one is absent or whole.
 // Owns         its directory: <first sequence>.seg, spare-<n>.free, <first sequence>.quarantined.
 // Thread       one at a time; SegmentReaders may be elsewhere.
 // Not here     What the payloads mean (ingest/inbox), who has read how far (their database).
@@ -70,18 +72,18 @@ struct OpenReport {
 
 class SegmentLog {
  public:
-  // Reads every segment, repairs what a crash may leave and is ready to append. Creates `directory`.
-  // `files`, `random` and `metrics` must outlive the log. `random` makes segment salts.
-  // Errors: the file system's own.
+  // Reads every segment, repairs what a crash may leave and is ready to append. Creates
+  // `directory`. `files`, `random` and `metrics` must outlive the log. `random` makes segment
+  // salts. Errors: the file system's own.
   static Result<std::unique_ptr<SegmentLog>> Open(io::FileSystem& files, std::string directory,
                                                   Random& random, telemetry::Registry& metrics,
                                                   const SegmentLogOptions& options = {});
 
-  // Writes `group` with one write and one sync; returns the sequence of its last record. On an error
-  // nothing of the group is visible, and after kResourceExhausted the log goes on working.
+  // Writes `group` with one write and one sync; returns the sequence of its last record. On an
+  // error nothing of the group is visible, and after kResourceExhausted the log goes on working.
   // Errors: kInvalidArgument: a payload above record_bytes_max, or a group above group_bytes_max().
-  // kResourceExhausted: bytes_max, free_percent_min, or the disk is full. kDataLoss: a write or sync
-  // failed, now or before: what is on disk is unknown, the process must exit and recover.
+  // kResourceExhausted: bytes_max, free_percent_min, or the disk is full. kDataLoss: a write or
+  // sync failed, now or before: what is on disk is unknown, the process must exit and recover.
   Result<uint64_t> Append(std::span<const Payload> group);
 
   // As SegmentReader::Read, up to head().
@@ -159,11 +161,11 @@ class SegmentLog {
 
   std::unique_ptr<io::File> file_;  // The segment in use.
   SegmentHeader header_;
-  uint64_t offset_ = 0;     // Where the next group goes.
-  bool dirty_ = false;      // A failed write may have left something there.
-  uint32_t chain_ = 0;      // CRC of the record before.
-  uint32_t nonce_ = 0;      // New at each open and after each failed write; see segment_format.h.
-  std::string buffer_;      // The encoded group.
+  uint64_t offset_ = 0;  // Where the next group goes.
+  bool dirty_ = false;   // A failed write may have left something there.
+  uint32_t chain_ = 0;   // CRC of the record before.
+  uint32_t nonce_ = 0;   // New at each open and after each failed write; see segment_format.h.
+  std::string buffer_;   // The encoded group.
 };
 
 }  // namespace tw::changelog

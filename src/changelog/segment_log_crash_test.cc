@@ -88,9 +88,11 @@ class Model {
       }
     }
     ASSERT_EQ(extra.size(), extra_count);
-    const bool known = extra.empty() || std::ranges::any_of(unacknowledged_, [&](const Group& group) {
-      return extra.size() <= group.size() && std::equal(extra.begin(), extra.end(), group.begin());
-    });
+    const bool known =
+        extra.empty() || std::ranges::any_of(unacknowledged_, [&](const Group& group) {
+          return extra.size() <= group.size() &&
+                 std::equal(extra.begin(), extra.end(), group.begin());
+        });
     ASSERT_TRUE(known) << "records that nobody wrote in this place";
     for (std::string& payload : extra) acknowledged_.push_back(std::move(payload));
     unacknowledged_.clear();
@@ -169,21 +171,20 @@ TEST(SegmentLogCrashTest, AcknowledgedRecordsSurvivePowerCutsAtRandomPoints) {
 }
 
 void FaultsInTurn(ErrorCode code) {
-  const uint64_t runs =
-      io::FailEveryCallInTurn(1'000, code, [](SimStorage& disk, uint64_t nth) {
-        SCOPED_TRACE("call " + std::to_string(nth));
-        SeededRandom random(42);
-        Model model(random, disk);
-        if (model.Open()) {
-          for (int i = 0; i < 60 && !model.poisoned(); ++i) {
-            ASSERT_NO_FATAL_FAILURE(model.Step());
-          }
-        }
-        model.Close();
-        EndOfLife(random, disk);
-        ASSERT_TRUE(model.Open());
-        ASSERT_NO_FATAL_FAILURE(model.Verify());
-      });
+  const uint64_t runs = io::FailEveryCallInTurn(1'000, code, [](SimStorage& disk, uint64_t nth) {
+    SCOPED_TRACE("call " + std::to_string(nth));
+    SeededRandom random(42);
+    Model model(random, disk);
+    if (model.Open()) {
+      for (int i = 0; i < 60 && !model.poisoned(); ++i) {
+        ASSERT_NO_FATAL_FAILURE(model.Step());
+      }
+    }
+    model.Close();
+    EndOfLife(random, disk);
+    ASSERT_TRUE(model.Open());
+    ASSERT_NO_FATAL_FAILURE(model.Verify());
+  });
   EXPECT_GT(runs, 100u);
 }
 

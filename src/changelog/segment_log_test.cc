@@ -11,20 +11,20 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using testing::FailsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::FailsWith;
 using testing::IsOk;
 using testing::IsOkAndHolds;
 using testing::SimStorage;
 using OpenMode = io::FileSystem::OpenMode;
 
-constexpr SegmentLogOptions kSmall{.name = "test",
-                                   .segment_bytes = 4'096,
-                                   .allocation_step_bytes = 1'024,
-                                   .record_bytes_max = 2'000,
-                                   .bytes_max = 1 << 20,
-                                   .free_percent_min = 0};
+const SegmentLogOptions kSmall{.name = "test",
+                               .segment_bytes = 4'096,
+                               .allocation_step_bytes = 1'024,
+                               .record_bytes_max = 2'000,
+                               .bytes_max = 1 << 20,
+                               .free_percent_min = 0};
 
 class SegmentLogTest : public ::testing::Test {
  protected:

@@ -20,7 +20,14 @@ Result<RecordBatch> SegmentReader::Read(uint64_t from, uint64_t head, size_t byt
   uint64_t wanted = from;
   if (file_ == nullptr || next_sequence_ != wanted) TW_RETURN_IF_ERROR(Locate(wanted));
   for (;;) {
-    TW_ASSIGN_OR_RETURN(RecordBatch batch, ReadSegment(wanted, head, bytes_max));
+    // Where the next segment begins this one ends, whatever a failed write left behind its end.
+    const auto following =
+        std::upper_bound(segments_.begin(), segments_.end(), header_.first_sequence);
+    const uint64_t last = following == segments_.end() ? head : std::min(head, *following - 1);
+    RecordBatch batch;
+    if (wanted <= last) {
+      TW_ASSIGN_OR_RETURN(batch, ReadSegment(wanted, last, bytes_max));
+    }
     if (!batch.empty()) {
       batch.missing_ = wanted - from;
       return batch;

@@ -21,8 +21,8 @@ class SegmentReader {
   // `files` must outlive the reader. `directory` is a SegmentLog's.
   SegmentReader(io::FileSystem& files, std::string directory, uint32_t record_bytes_max);
 
-  // Records from `from` to `head` (both inclusive), at most `bytes_max` of stored bytes but at least
-  // one record; empty when `from` > `head`, or when all of them are missing (see
+  // Records from `from` to `head` (both inclusive), at most `bytes_max` of stored bytes but at
+  // least one record; empty when `from` > `head`, or when all of them are missing (see
   // RecordBatch::missing). `head` is what SegmentLog::head() returned at any time.
   // Errors: kOutOfRange: `from` is before the oldest kept record. kDataLoss: damaged bytes, and no
   // later segment to go on with. The file system's own.

@@ -60,8 +60,8 @@ Status SegmentLog::RecoverSegment(uint64_t first, uint64_t next_first) {
   const uint64_t next = first + scan.records;
   // In the newest segment a broken record at the end was never acknowledged, unless something newer
   // follows it. In an older one every record was.
-  const bool damaged = !scan.header || scan.later_group ||
-                       (!newest && next != next_first && scan.broken_record);
+  const bool damaged =
+      !scan.header || scan.later_group || (!newest && next != next_first && scan.broken_record);
   if (damaged) {
     next_min_ = std::max(next_min_, newest ? scan.sequence_bound + 1 : uint64_t{0});
     return Quarantine(first);

@@ -58,9 +58,8 @@ Status LookBeyond(Window& window, uint64_t missing, uint32_t record_bytes_max, S
     scan.bytes_torn = kRecordHeaderBytes;
   }
   for (uint64_t at = scan.end_offset; at + kRecordHeaderBytes <= scan.file_bytes;) {
-    TW_ASSIGN_OR_RETURN(
-        const auto record,
-        RecordAt(window, at, *scan.header, missing, sequence_max, record_bytes_max));
+    TW_ASSIGN_OR_RETURN(const auto record, RecordAt(window, at, *scan.header, missing, sequence_max,
+                                                    record_bytes_max));
     if (!record) {
       at += kRecordAlignment;
       continue;

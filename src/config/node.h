@@ -17,6 +17,8 @@ namespace tw::config {
 inline constexpr size_t kFileBytesMax = 4 << 20;
 inline constexpr size_t kNodesMax = 1 << 18;  // After aliases are expanded.
 inline constexpr int kDepthMax = 64;
+// YAML wants a key's text within 1024 characters; escaped, these are.
+inline constexpr size_t kKeyBytesMax = 160;
 
 // A scalar, list or map. A plain value: copying copies the tree.
 class Node {

@@ -96,6 +96,7 @@ TEST(ParseYamlTest, RefusesTheTrapsOfYaml) {
   EXPECT_THAT(ErrorOf("a: \x04 b"), StartsWith("f.yaml:1:4: control character 4"));
   EXPECT_THAT(ErrorOf("a: \xff"), HasSubstr("not UTF-8"));
   EXPECT_THAT(ErrorOf("\tb: 1\n  c: 2"), StartsWith("f.yaml:"));
+  EXPECT_THAT(ErrorOf("a: \"\\N\""), HasSubstr("escapes \\N and \\_ are not supported"));
   EXPECT_EQ(ErrorOf("--- \na: 1\n...\n"), "ok");
 }
 
@@ -119,6 +120,9 @@ TEST(ParseYamlTest, SizeAndDepthAreBounded) {
   EXPECT_EQ(ErrorOf(std::string(kDepthMax, '[') + std::string(kDepthMax, ']')), "ok");
   EXPECT_THAT(ErrorOf(std::string(kDepthMax + 1, '[') + std::string(kDepthMax + 1, ']')),
               HasSubstr("nested deeper than 64 levels"));
+  EXPECT_EQ(ErrorOf(std::string(kKeyBytesMax, 'k') + ": 1"), "ok");
+  EXPECT_THAT(ErrorOf(std::string(kKeyBytesMax + 1, 'k') + ": 1"),
+              HasSubstr("a key longer than 160 bytes"));
   EXPECT_THAT(ErrorOf(std::string(100'000, '[')), StartsWith("f.yaml:"));
 }
 

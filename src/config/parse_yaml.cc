@@ -39,6 +39,8 @@ class Builder final : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     if (failed() || !AcceptTag(mark, tag, "!")) return;
+    // yaml-cpp gives a lone byte for \N and \_.
+    if (!IsUtf8(value)) return Fail(At(mark), "the escapes \\N and \\_ are not supported");
     if (IsKeyNext()) return AddKey(mark, value, tag == "?");
     const auto style = tag == "?" ? Node::Style::kPlain : Node::Style::kQuoted;
     AddValue(Node::Scalar(value, style, At(mark)), anchor);
@@ -114,6 +116,9 @@ class Builder final : public YAML::EventHandler {
 
   void AddKey(const YAML::Mark& mark, const std::string& key, bool plain) {
     if (plain && key == "<<") return Fail(At(mark), "merge keys are not supported: write them out");
+    if (key.size() > kKeyBytesMax) {
+      return Fail(At(mark), "a key longer than " + std::to_string(kKeyBytesMax) + " bytes");
+    }
     Frame& frame = stack_.back();
     if (!frame.keys.insert(key).second) return Fail(At(mark), "duplicate key '" + key + "'");
     if (!Spend(At(mark), 1)) return;

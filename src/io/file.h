@@ -42,7 +42,8 @@ struct DiskSpace {
   uint64_t total_bytes = 0;
 };
 
-// Paths are relative to the root that the implementation was made with, and have no "..". Any thread.
+// Paths are relative to the root that the implementation was made with, and have no "..". Any
+// thread.
 class FileSystem {
  public:
   virtual ~FileSystem() = default;

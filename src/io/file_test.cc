@@ -12,8 +12,8 @@ namespace tw::io {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::Field;
 using testing::FailsWith;
+using ::testing::Field;
 using testing::IsOk;
 using testing::IsOkAndHolds;
 using OpenMode = FileSystem::OpenMode;

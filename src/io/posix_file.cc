@@ -23,15 +23,20 @@ constexpr size_t kZeroBlockBytes = 256 << 10;
 
 ErrorCode CodeOf(int error) {
   switch (error) {
-    case ENOENT: return ErrorCode::kNotFound;
-    case EEXIST: return ErrorCode::kAlreadyExists;
+    case ENOENT:
+      return ErrorCode::kNotFound;
+    case EEXIST:
+      return ErrorCode::kAlreadyExists;
     case ENOSPC:
     case EDQUOT:
     case EMFILE:
     case ENFILE:
-    case EFBIG: return ErrorCode::kResourceExhausted;
-    case EROFS: return ErrorCode::kUnavailable;
-    default: return ErrorCode::kInternal;
+    case EFBIG:
+      return ErrorCode::kResourceExhausted;
+    case EROFS:
+      return ErrorCode::kUnavailable;
+    default:
+      return ErrorCode::kInternal;
   }
 }
 
@@ -121,8 +126,8 @@ class PosixFile final : public File {
     // until bytes reach it, which would change metadata at each later write: hence the zeros.
     int error = 0;
     do {
-      error = ::posix_fallocate(descriptor_, static_cast<off_t>(end),
-                                static_cast<off_t>(size - end));
+      error =
+          ::posix_fallocate(descriptor_, static_cast<off_t>(end), static_cast<off_t>(size - end));
     } while (error == EINTR);
     if (error != 0 && error != EOPNOTSUPP && error != EINVAL) {
       // The length may have grown over bytes without space behind them.
@@ -160,9 +165,15 @@ class PosixFileSystem final : public FileSystem {
     const std::string full = Full(path);
     int flags = O_CLOEXEC;
     switch (mode) {
-      case OpenMode::kRead: flags |= O_RDONLY; break;
-      case OpenMode::kReadWrite: flags |= O_RDWR; break;
-      case OpenMode::kCreate: flags |= O_RDWR | O_CREAT | O_EXCL; break;
+      case OpenMode::kRead:
+        flags |= O_RDONLY;
+        break;
+      case OpenMode::kReadWrite:
+        flags |= O_RDWR;
+        break;
+      case OpenMode::kCreate:
+        flags |= O_RDWR | O_CREAT | O_EXCL;
+        break;
     }
     int descriptor = -1;
     do {

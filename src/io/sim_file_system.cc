@@ -35,10 +35,10 @@ class SimFileSystem final : public FileSystem {
   explicit SimFileSystem(SimStorage& storage) : storage_(storage) {}
 
   Result<std::unique_ptr<File>> Open(std::string_view path, OpenMode mode) override {
-    TW_ASSIGN_OR_RETURN(const SimStorage::Handle handle,
-                        storage_.Open(path, mode == OpenMode::kCreate
-                                                ? SimStorage::OpenMode::kCreateNew
-                                                : SimStorage::OpenMode::kExisting));
+    TW_ASSIGN_OR_RETURN(
+        const SimStorage::Handle handle,
+        storage_.Open(path, mode == OpenMode::kCreate ? SimStorage::OpenMode::kCreateNew
+                                                      : SimStorage::OpenMode::kExisting));
     return std::make_unique<SimFile>(storage_, handle);
   }
   Status CreateDirectory(std::string_view path) override { return storage_.CreateDirectory(path); }

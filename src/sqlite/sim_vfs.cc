@@ -261,6 +261,8 @@ SimVfs::SimVfs(SimStorage& storage, Clock& clock, Random& random)
   TW_CHECK(sqlite3_vfs_register(vfs_.get(), 0) == SQLITE_OK);
 }
 
-SimVfs::~SimVfs() { TW_CHECK(sqlite3_vfs_unregister(vfs_.get()) == SQLITE_OK); }
+SimVfs::~SimVfs() {
+  TW_CHECK(sqlite3_vfs_unregister(vfs_.get()) == SQLITE_OK);
+}
 
 }  // namespace tw::sqlite

@@ -84,9 +84,8 @@ std::vector<Rows> LiveUntilPowerCut(World& world, Rows rows) {
     Rows after = rows;
     bool committing = false;
     const bool rolls_back = world.random.Percent(10);
-    const Status done =
-        rolls_back ? database->Execute("begin immediate; delete from t; rollback")
-                   : RandomTransaction(world.random, *database, after, committing);
+    const Status done = rolls_back ? database->Execute("begin immediate; delete from t; rollback")
+                                   : RandomTransaction(world.random, *database, after, committing);
     if (!done.ok()) return committing ? std::vector{rows, after} : std::vector{rows};
     if (!rolls_back) rows = after;
     if (world.random.Percent(5) && !database->Execute("pragma wal_checkpoint(truncate)").ok()) {
@@ -199,8 +198,8 @@ TEST(SimVfsTest, ASecondConnectionIsRefused) {
   auto first = world.Open();
   ASSERT_THAT(first, IsOk());
   ASSERT_THAT(Prepare(*first), IsOk());
-  auto second = Database::Open(
-      "store.db", {.vfs = world.vfs.name(), .exclusive = true, .busy_timeout_ms = 1});
+  auto second = Database::Open("store.db",
+                               {.vfs = world.vfs.name(), .exclusive = true, .busy_timeout_ms = 1});
   EXPECT_THAT(second, FailsWith(ErrorCode::kUnavailable));
 }
 

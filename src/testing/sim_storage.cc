@@ -22,8 +22,8 @@ Status SimStorage::Enter(Call kind) {
   const uint64_t of_kind = ++calls_of_[static_cast<size_t>(kind)];
   if (power_cut_at_ != 0 && calls_ >= power_cut_at_) power_off_ = true;
   if (power_off_) return Fail(ErrorCode::kInternal, "simulated disk: the power is off");
-  const bool due = fault_at_ != 0 &&
-                   (fault_kind_ ? kind == *fault_kind_ && of_kind == fault_at_ : calls_ == fault_at_);
+  const bool due = fault_at_ != 0 && (fault_kind_ ? kind == *fault_kind_ && of_kind == fault_at_
+                                                  : calls_ == fault_at_);
   if (!due) return {};
   fault_at_ = 0;
   fault_hit_ = true;
@@ -255,7 +255,9 @@ void SimStorage::Crash() {
   Restart();
 }
 
-void SimStorage::Kill() { Restart(); }
+void SimStorage::Kill() {
+  Restart();
+}
 
 void SimStorage::FailCall(uint64_t nth, ErrorCode code, std::optional<Call> kind) {
   TW_CHECK(nth >= 1);

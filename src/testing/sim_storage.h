@@ -79,8 +79,8 @@ class SimStorage {
   // kill -9 instead: what was written can still be read, but is no more durable than before.
   void Kill();
 
-  // The `nth` call from now (1 is the next) fails with `code`; only calls of `kind`, or of any kind.
-  // A failed write may have written a part.
+  // The `nth` call from now (1 is the next) fails with `code`; only calls of `kind`, or of any
+  // kind. A failed write may have written a part.
   void FailCall(uint64_t nth, ErrorCode code, std::optional<Call> kind = std::nullopt);
   // From the `nth` call on everything fails, until Crash() or Kill().
   void CutPowerAtCall(uint64_t nth) { power_cut_at_ = calls_ + nth; }

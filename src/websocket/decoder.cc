@@ -141,7 +141,9 @@ Event Decoder::CheckMessage(Opcode opcode, uint64_t payload_bytes) {
 }
 
 Event Decoder::ReadPayload(std::span<char>& input) {
-  if (in_place_ && frame_bytes_ > options_.in_place_bytes_max && input.size() < frame_bytes_) {
+  // A control frame never moves: assembled_ may hold the message that it interrupts.
+  if (in_place_ && !IsControl(opcode_) && frame_bytes_ > options_.in_place_bytes_max &&
+      input.size() < frame_bytes_) {
     in_place_ = false;
     TW_CHECK(done_bytes_ == 0);
   }

@@ -20,8 +20,9 @@ struct DecoderOptions {
   uint64_t message_bytes_max = 5'000'000;
   // Frames of one message; one more is kPolicyViolation. Empty fragments count.
   uint32_t fragments_max = 16'384;
-  // A frame whose payload is at most this long waits in the caller's buffer until it is whole, and
-  // is then given without a copy. So a read buffer of this size plus 14 bytes always suffices.
+  // A message of one frame that is at most this long waits in the caller's buffer until it is
+  // whole, and is then given without a copy; control frames always do. So a read buffer of this
+  // size, or kControlBytesMax if that is more, plus 14 bytes always suffices.
   uint32_t in_place_bytes_max = 16'384;
 };
 

@@ -296,8 +296,9 @@ TEST(DecoderTest, RandomConversationsInRandomPieces) {
         stream += Masked(static_cast<uint8_t>((n == 1 ? 0x80 : 0) | opcode), part);
         whole += part;
         if (n > 1 && random.Percent(30)) {
-          stream += Masked(kPing, "p");
-          expected.push_back("ping:p");
+          const std::string ping = random.Hex(random.Below(63));
+          stream += Masked(kPing, ping);
+          expected.push_back("ping:" + ping);
         }
       }
       expected.push_back((text ? "text:" : "binary:") + whole);
@@ -382,6 +383,15 @@ TEST(DecoderTest, LongMessagesNeedOnlyASmallReadBuffer) {
   }
   EXPECT_EQ(event.kind, Event::Kind::kText);
   EXPECT_EQ(event.payload, payload);
+}
+
+TEST(DecoderTest, ControlFramesStayApartFromTheMessageTheyInterrupt) {
+  const std::string ping(125, 'p');
+  const std::string stream = Masked(kTextStart, "ab") + Masked(kPing, ping) + Masked(kLast, "cd");
+  Decoder decoder(Role::kServer, {.in_place_bytes_max = 0});
+  Strings bytes;
+  for (const char byte : stream) bytes.emplace_back(1, byte);
+  EXPECT_THAT(Events(decoder, bytes), ElementsAre("ping:" + ping, "text:abcd"));
 }
 
 TEST(DecoderTest, BadTextFailsBeforeItsFrameIsWhole) {

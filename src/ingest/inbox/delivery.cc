@@ -81,10 +81,17 @@ DeliveryView ViewOf(const Delivery& delivery) {
   const auto views = [](const std::vector<NamedText>& list) {
     return std::vector<NamedView>(list.begin(), list.end());
   };
-  return {delivery.sequence,       delivery.received_at, delivery.channel,
-          delivery.authentication, delivery.source,      delivery.method,
-          delivery.query,          delivery.remote_address,
-          views(delivery.headers), views(delivery.path_parameters), delivery.body};
+  return {delivery.sequence,
+          delivery.received_at,
+          delivery.channel,
+          delivery.authentication,
+          delivery.source,
+          delivery.method,
+          delivery.query,
+          delivery.remote_address,
+          views(delivery.headers),
+          views(delivery.path_parameters),
+          delivery.body};
 }
 
 size_t DeliveryBytes(const Delivery& delivery) {

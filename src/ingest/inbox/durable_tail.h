@@ -15,8 +15,8 @@ namespace tw::ingest {
 // applied up to durable_head(), read from disk otherwise. Any thread.
 class DurableTail final : public DurableObserver {
  public:
-  // Keeps at most `bytes_max`; the oldest groups go first. `on_group` is called on the writer thread
-  // after each group, to wake the applier.
+  // Keeps at most `bytes_max`; the oldest groups go first. `on_group` is called on the writer
+  // thread after each group, to wake the applier.
   DurableTail(size_t bytes_max, Function<void()> on_group);
 
   void OnGroup(std::shared_ptr<const DurableGroup> group) override;

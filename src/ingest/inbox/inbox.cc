@@ -12,8 +12,8 @@ Result<DeliveryView> DeliveryBatch::Get(size_t index) const {
 Result<std::unique_ptr<Inbox>> Inbox::Open(io::FileSystem& files, std::string directory,
                                            Random& random, telemetry::Registry& metrics,
                                            changelog::SegmentLogOptions options) {
-  TW_ASSIGN_OR_RETURN(auto log, changelog::SegmentLog::Open(files, std::move(directory), random,
-                                                            metrics, options));
+  TW_ASSIGN_OR_RETURN(
+      auto log, changelog::SegmentLog::Open(files, std::move(directory), random, metrics, options));
   return std::unique_ptr<Inbox>(new Inbox(std::move(log)));
 }
 

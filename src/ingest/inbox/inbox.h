@@ -1,7 +1,8 @@
 // ingest/inbox: deliveries are durable here before their sender gets its 200.
 //
 //   gateway ──Submit──▶ InboxWriter (thread) ──group──▶ Inbox ──▶ SegmentLog ──▶ disk
-//      ◀──OnDurable── completions ─┘ └──OnGroup──▶ DurableTail ──Take──▶ applier ◀──InboxReader── disk
+//      ◀──OnDurable── completions ─┘ └──OnGroup──▶ DurableTail ──Take──▶ applier ◀──InboxReader──
+//      disk
 //
 // Start here   delivery.h (the record) → inbox.h (append, read) → inbox_writer.h (the thread) →
 //              durable_tail.h (hand-over to the applier).

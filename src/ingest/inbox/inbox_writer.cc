@@ -58,7 +58,9 @@ InboxWriter::InboxWriter(std::unique_ptr<Inbox> inbox, const InboxWriterOptions&
   }
 }
 
-InboxWriter::~InboxWriter() { Stop(); }
+InboxWriter::~InboxWriter() {
+  Stop();
+}
 
 Status InboxWriter::Submit(Delivery&& delivery, CompletionToken token) {
   const size_t bytes = DeliveryBytes(delivery);

@@ -39,8 +39,8 @@ class CompletionSink {
   virtual ~CompletionSink() = default;
   // Once per group: these deliveries are durable.
   virtual void OnDurable(std::span<const Completion> group) = 0;
-  // Once per group: these are not, and may be sent again. error.code: kResourceExhausted (disk full,
-  // backlog: answer 503), kDataLoss (the process is about to exit).
+  // Once per group: these are not, and may be sent again. error.code: kResourceExhausted (disk
+  // full, backlog: answer 503), kDataLoss (the process is about to exit).
   virtual void OnFailed(std::span<const Completion> group, const Error& error) = 0;
 };
 

@@ -18,10 +18,10 @@ namespace tw::ingest {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using testing::FailsWith;
 using testing::FakeClock;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using testing::IsOk;
 using testing::SimStorage;
 
@@ -66,8 +66,7 @@ class InboxWriterTest : public ::testing::Test {
     ASSERT_THAT(inbox, IsOk());
     writer_ = std::make_unique<InboxWriter>(
         std::move(*inbox), options, clock_, metrics_, sink_, &tail_,
-        [this](const Error& error) { fatal_.push_back(error.code); },
-        InboxWriter::Drive::kManual);
+        [this](const Error& error) { fatal_.push_back(error.code); }, InboxWriter::Drive::kManual);
   }
   Status Submit(uint64_t id, std::string body = "body") {
     return writer_->Submit(Make(std::move(body)), {1, id});
@@ -294,8 +293,8 @@ TEST(InboxWriterThreadTest, ManyProducersEachGetEveryCompletionInOrder) {
 TEST(InboxWriterThreadTest, AHangingSyncMakesSubmitRefuse) {
   std::string root = ::testing::TempDir() + "tidewire-XXXXXX";
   ASSERT_NE(mkdtemp(root.data()), nullptr);
-  const auto files = io::MakeSlowSyncFileSystem(io::MakePosixFileSystem(root),
-                                                std::chrono::milliseconds{100});
+  const auto files =
+      io::MakeSlowSyncFileSystem(io::MakePosixFileSystem(root), std::chrono::milliseconds{100});
   telemetry::Registry metrics;
   CountingSink sink;
   {

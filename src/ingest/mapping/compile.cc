@@ -5,6 +5,7 @@
 #include "base/strings.h"
 #include "ingest/mapping/decimal.h"
 #include "ingest/mapping/program.h"
+#include "ingest/mapping/time_text.h"
 
 namespace tw::ingest::mapping {
 namespace {
@@ -402,6 +403,7 @@ Status Compiler::PrepareFormat(Operation& call, size_t start) const {
 }
 
 Status Compiler::PrepareTime(Operation& call, size_t start) {
+  if (!IsTimeFormat(call.name)) return Bad(start, "time: unknown format '" + call.name + "'");
   if (call.arguments.size() < 2) return {};
   const Operation& zone = program_.operations[call.arguments[1]];
   if (zone.op == Op::kVariable && zone.name == "tenant") {

@@ -21,9 +21,9 @@ enum class Function : uint8_t {
   kJoin,  // join(list, sep) → text; nulls are skipped.
   kHash,  // any → SHA-256 as 64 hex digits; hash(a, b) prefixes each part with its length.
   kTime,  // time(x, fmt[, zone]) → "2026-01-02T03:04:05.000000Z". fmt: 'rfc3339', 'unix',
-          // 'unix_ms' or strftime's letters; a text without offset is local in `zone`: an IANA
-          // name in quotes, or tenant; default UTC. In an autumn repeat the first, in a spring
-          // gap the instant after it. Failure: a text that does not fit.
+          // 'unix_ms' or strftime's letters (IsTimeFormat); a text without offset is local in
+          // `zone`: an IANA name in quotes, or tenant; default UTC. In an autumn repeat the first,
+          // in a spring gap the instant after it. Failure: a text that does not fit.
   kDefault,  // default(x, y) → y when x is null.
   kMatch,    // match(x, re2) → the first group, or the whole match without groups; null if none.
   kFormat,   // format('{}/{}', a, b) → text; null when one of them is null. {{ and }} for braces.

@@ -54,6 +54,19 @@ std::optional<WallTime> ReadLetters(const std::string& text, const std::string& 
 
 }  // namespace
 
+bool IsTimeFormat(std::string_view format) {
+  if (format == "rfc3339" || format == "unix" || format == "unix_ms") return true;
+  bool letters = false;
+  for (size_t i = 0; i < format.size(); ++i) {
+    if (format[i] != '%') continue;
+    constexpr std::string_view kLetters = "aAbBdDeFhHIjmMnpRStTyYzZ%";
+    // The library would also take widths, and overflow on large ones.
+    if (++i == format.size() || !kLetters.contains(format[i])) return false;
+    letters = letters || format[i] != '%';
+  }
+  return letters;
+}
+
 std::optional<WallTime> ReadTime(const Datum& input, const std::string& format,
                                  const date::time_zone* zone) {
   if (format == "unix") return ReadUnix(input, 6);

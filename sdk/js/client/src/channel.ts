@@ -1,0 +1,148 @@
+import { comparePositions, laterPosition } from './position.js';
+import { asText, decodeChange, isObject, type Frame, type Verdict } from './protocol.js';
+import { patch, patchChannel, send, setTimer, type Channel, type Draft } from './state.js';
+
+/** One subscription's life; the table and the invariants are in machine.ts. */
+
+const topicPrefix = 'realtime:';
+
+export function join(draft: Draft, id: string): void {
+  const channel = draft.state.channels[id]!;
+  const token = draft.state.token;
+  const ref = send(draft, null, topicPrefix + id, 'phx_join', {
+    config: {
+      broadcast: { ack: false, self: false },
+      presence: { key: '', enabled: false },
+      postgres_changes: [channel.binding],
+      private: false,
+      tidewire: {
+        positions: true,
+        leave: true,
+        ...(channel.position === null ? {} : { since: channel.position }),
+      },
+    },
+    ...(token === null ? {} : { access_token: token }),
+    version: 'tidewire-js/0.1.0',
+  });
+  patchChannel(draft, id, {
+    phase: 'joining',
+    joinRef: ref,
+    askedSince: channel.position !== null,
+  });
+  setTimer(draft, 'join:' + id, draft.state.limits.answerMs);
+}
+
+/** Its answer did not come in time, or its wait after a refusal is over. */
+export function onJoinTimer(draft: Draft, id: string): void {
+  const channel = draft.state.channels[id];
+  if (draft.state.phase !== 'open') return;
+  if (channel?.phase === 'joining') refuse(draft, channel, 'The server did not answer in time.');
+  else if (channel?.phase === 'refused') join(draft, id);
+}
+
+/** The socket is gone: what was live waits for the next one. */
+export function suspend(draft: Draft): void {
+  for (const channel of Object.values(draft.state.channels)) {
+    setTimer(draft, 'join:' + channel.id, null);
+    patchChannel(draft, channel.id, { phase: 'waiting', joinRef: null });
+  }
+}
+
+export function onChannelFrame(draft: Draft, frame: Frame): void {
+  const [joinRef, ref, topic, event, payload] = frame;
+  if (!topic.startsWith(topicPrefix)) return;
+  const channel = draft.state.channels[topic.slice(topicPrefix.length)];
+  if (!channel || channel.joinRef === null) return;
+  if (joinRef !== null && joinRef !== channel.joinRef) return;
+  if (event === 'postgres_changes') onChange(draft, channel, payload);
+  else if (event === 'phx_reply') {
+    if (ref === channel.joinRef && channel.phase === 'joining') onReply(draft, channel, payload);
+  } else if (event === 'system') onSystem(draft, channel, payload);
+  else if (event === 'phx_error' || event === 'phx_close') {
+    refuse(draft, channel, asText(payload['reason']) ?? channel.error ?? 'The channel was closed.');
+  }
+}
+
+/** The heartbeat's answer: everything up to `position` that concerns live channels was sent. */
+export function onWatermark(draft: Draft, position: string): void {
+  for (const channel of Object.values(draft.state.channels)) {
+    if (channel.phase !== 'live' || channel.position === null) continue;
+    const order = comparePositions(channel.position, position);
+    if (order !== null && order < 0) patchChannel(draft, channel.id, { position });
+  }
+}
+
+function onReply(draft: Draft, channel: Channel, payload: Record<string, unknown>): void {
+  const response = isObject(payload['response']) ? payload['response'] : {};
+  if (payload['status'] !== 'ok') {
+    refuse(draft, channel, asText(response['reason']) ?? 'The server refused the subscription.');
+    return;
+  }
+  const extra = isObject(response['tidewire']) ? response['tidewire'] : {};
+  const hint = extra['reconnect_jitter_max_ms'];
+  if (typeof hint === 'number' && hint >= 0) patch(draft, { jitterHintMs: hint });
+  setTimer(draft, 'join:' + channel.id, null);
+  const settled = { attempt: 0, error: null };
+  if (channel.askedSince && extra['recovered'] === true) {
+    // The position stays where it is: the missed changes are still to come.
+    patchChannel(draft, channel.id, { ...settled, phase: 'catching-up' });
+    return;
+  }
+  const position = asText(extra['position']);
+  const gap = channel.askedSince || channel.promised;
+  if (gap) {
+    const reason = (asText(extra['reason']) ?? 'unsupported') as 'unsupported';
+    emitVerdict(draft, channel.id, { recovered: false, reason });
+  }
+  patchChannel(draft, channel.id, { ...settled, phase: 'live', position, promised: true });
+}
+
+function onChange(draft: Draft, channel: Channel, payload: Record<string, unknown>): void {
+  if (channel.phase !== 'live' && channel.phase !== 'catching-up') return;
+  const change = decodeChange(payload);
+  if (!change) return;
+  if (change.position !== null) {
+    if (channel.position !== null) {
+      const order = comparePositions(change.position, channel.position);
+      if (order !== null && order <= 0) return;
+      if (order === null) {
+        emitVerdict(draft, channel.id, { recovered: false, reason: 'epoch_changed' });
+      }
+    }
+    patchChannel(draft, channel.id, { position: change.position });
+  }
+  draft.effects.push({ type: 'change', id: channel.id, change });
+}
+
+function onSystem(draft: Draft, channel: Channel, payload: Record<string, unknown>): void {
+  const message = asText(payload['message']);
+  if (payload['status'] === 'error') {
+    patchChannel(draft, channel.id, { error: message ?? 'The server reported an error.' });
+    return;
+  }
+  if (payload['extension'] === 'tidewire' && message === 'caught_up') {
+    if (channel.phase !== 'catching-up') return;
+    const reached = asText(payload['position']);
+    emitVerdict(draft, channel.id, { recovered: true, reason: null });
+    patchChannel(draft, channel.id, {
+      phase: 'live',
+      promised: true,
+      position: reached === null ? channel.position : laterPosition(channel.position, reached),
+    });
+  } else if (payload['extension'] === 'postgres_changes' && channel.error !== null) {
+    patchChannel(draft, channel.id, { error: null });
+  }
+}
+
+/** The server will not have it now: wait, with a fresh token, and join again. */
+function refuse(draft: Draft, channel: Channel, error: string): void {
+  const attempt = channel.attempt + 1;
+  const window = Math.min(draft.state.limits.retryMaxMs, 1000 * 2 ** Math.min(attempt, 16));
+  patchChannel(draft, channel.id, { phase: 'refused', joinRef: null, attempt, error });
+  setTimer(draft, 'join:' + channel.id, window * (0.5 + draft.env.random / 2));
+  if (/token|jwt|auth/i.test(error)) draft.effects.push({ type: 'token' });
+}
+
+function emitVerdict(draft: Draft, id: string, verdict: Verdict): void {
+  draft.effects.push({ type: 'verdict', id, verdict });
+}

@@ -1,0 +1,368 @@
+import { initialState, step } from './machine.js';
+import { live, type LiveOptions, type LiveRows } from './live.js';
+import {
+  decodeFrame,
+  type Binding,
+  type Change,
+  type ChangeEvent,
+  type Verdict,
+} from './protocol.js';
+import type { Position } from './position.js';
+import {
+  readAnswer,
+  selectPath,
+  TidewireError,
+  type SelectQuery,
+  type SelectResult,
+} from './rest.js';
+import type { ChannelPhase, Effect, Event, State } from './state.js';
+import { sameStatus, statusOf, type ConnectionStatus } from './status.js';
+
+/** The part of the WebSocket API that is used; the browser's and npm `ws` both have it. */
+export interface WebSocketLike {
+  onopen: ((event: any) => void) | null;
+  onmessage: ((event: any) => void) | null;
+  onclose: ((event: any) => void) | null;
+  onerror: ((event: any) => void) | null;
+  send(text: string): void;
+  close(code?: number, reason?: string): void;
+}
+
+/** Clock, chance and timers, for tests and simulations. */
+export interface Environment {
+  now(): number;
+  random(): number;
+  setTimeout(run: () => void, ms: number): unknown;
+  clearTimeout(timer: any): void;
+}
+
+export interface ClientOptions {
+  /** The server, e.g. `https://live.example.com`; a path before `/realtime/v1` is kept. */
+  readonly url: string;
+  /** The user's token, or where to get one. Called for every attempt and before expiry. */
+  readonly accessToken?: string | (() => string | Promise<string>);
+  /** The application's key; the access token serves where there is none. */
+  readonly apikey?: string;
+  /** Back-off: full jitter, 500 ms to 20 s, without end unless `attempts` says otherwise. */
+  readonly reconnect?: { baseMs?: number; maxMs?: number; attempts?: number };
+  /** 25 000 by default. */
+  readonly heartbeatMs?: number;
+  /** Release the connection after the page was hidden for so long; it resumes on return. */
+  readonly pauseWhenHidden?: { afterMs: number } | false;
+  /** For Node before 22: `import WebSocket from 'ws'`. */
+  readonly WebSocket?: new (url: string) => WebSocketLike;
+  readonly fetch?: typeof fetch;
+  readonly environment?: Partial<Environment>;
+}
+
+/** What one subscription is doing. `refused`: the server said no (see `error`); it is retried. */
+export type SubscriptionStatus = ChannelPhase | 'closed';
+
+export interface SubscribeOptions<Row> {
+  readonly table: string;
+  /** `public` by default. */
+  readonly schema?: string;
+  /** Every event by default. */
+  readonly event?: ChangeEvent;
+  /** As in PostgREST: `workspace_name=eq.Northwind,status=in.(open,new)`. */
+  readonly filter?: string;
+  /** Deliver what happened after this position first. */
+  readonly since?: Position | null;
+  /** Each committed change once, in order. */
+  readonly onChange?: (change: Change<Row>) => void;
+  /** After each reconnect, and once after a start with `since`. */
+  readonly onVerdict?: (verdict: Verdict) => void;
+  readonly onStatus?: (status: SubscriptionStatus, error: string | null) => void;
+}
+
+export interface Subscription {
+  /** Nothing is delivered after this returns. */
+  unsubscribe(): void;
+  /** Everything at or before it has been delivered; keep it to resume in another session. */
+  readonly position: Position | null;
+  readonly status: SubscriptionStatus;
+}
+
+export interface Client {
+  /** A stable object while nothing changes: fit for `useSyncExternalStore`. */
+  readonly status: ConnectionStatus;
+  /** Calls back on each change of status; returns how to stop. */
+  onStatus(listener: (status: ConnectionStatus) => void): () => void;
+  subscribe<Row = Record<string, unknown>>(options: SubscribeOptions<Row>): Subscription;
+  /** Reads a table once. Errors: TidewireError; a 401 is retried once with a fresh token. */
+  select<Row = Record<string, unknown>>(
+    table: string,
+    query?: SelectQuery & { signal?: AbortSignal },
+  ): Promise<SelectResult<Row>>;
+  /** Reads a table and keeps the rows true: snapshot and stream meet without a gap. */
+  live<Row extends object = Record<string, unknown>>(
+    table: string,
+    options?: LiveOptions<Row>,
+  ): LiveRows<Row>;
+  /** Lets the connection go until `resume()`, which misses nothing. */
+  pause(): void;
+  resume(): void;
+  /** Tries at once instead of waiting; also after the attempts were used up. */
+  retry(): void;
+  /** Ends everything; the client cannot be used again. */
+  close(): void;
+}
+
+/** Makes a client. It connects when something is subscribed. */
+export function createClient(options: ClientOptions): Client {
+  return new TidewireClient(options);
+}
+
+interface Handlers extends SubscribeOptions<any> {
+  position: Position | null;
+  status: SubscriptionStatus;
+}
+
+class TidewireClient implements Client {
+  status: ConnectionStatus;
+  #options: ClientOptions;
+  #env: Environment;
+  #state: State;
+  #socket: WebSocketLike | null = null;
+  #timers = new Map<string, unknown>();
+  #handlers = new Map<string, Handlers>();
+  #listeners = new Set<(status: ConnectionStatus) => void>();
+  #queue: Event[] = [];
+  #busy = false;
+  #tokenAsked = 0;
+  #cleanup: (() => void)[] = [];
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#env = {
+      now: Date.now,
+      random: Math.random,
+      setTimeout: (run, ms) => setTimeout(run, ms),
+      clearTimeout: (timer) => clearTimeout(timer as number),
+      ...options.environment,
+    };
+    const { baseMs, maxMs, attempts } = options.reconnect ?? {};
+    this.#state = initialState({
+      ...(baseMs !== undefined && { retryBaseMs: baseMs }),
+      ...(maxMs !== undefined && { retryMaxMs: maxMs }),
+      ...(attempts !== undefined && { attemptsMax: attempts }),
+      ...(options.heartbeatMs !== undefined && { heartbeatMs: options.heartbeatMs }),
+    });
+    this.status = statusOf(this.#state);
+    this.#watchBrowser();
+  }
+
+  onStatus(listener: (status: ConnectionStatus) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  subscribe<Row>(options: SubscribeOptions<Row>): Subscription {
+    const { table, schema = 'public', event = '*', filter, since = null } = options;
+    // The first subscription to a table has the same topic in every client, so that the server
+    // encodes a frame once for all of them.
+    let id = `${schema}.${table}`;
+    for (let n = 2; this.#handlers.has(id); n++) id = `${schema}.${table}.${n}`;
+    const handlers: Handlers = { ...options, position: since, status: 'waiting' };
+    const binding: Binding = { event, schema, table, ...(filter ? { filter } : {}) };
+    this.#handlers.set(id, handlers);
+    this.#dispatch({ type: 'subscribe', id, binding, since });
+    const position = () => this.#state.channels[id]?.position;
+    return {
+      unsubscribe: () => {
+        if (this.#handlers.get(id) !== handlers) return;
+        handlers.position = position() ?? handlers.position;
+        handlers.status = 'closed';
+        this.#handlers.delete(id);
+        this.#dispatch({ type: 'unsubscribe', id });
+      },
+      get position() {
+        return handlers.status === 'closed' ? handlers.position : (position() ?? null);
+      },
+      get status() {
+        return handlers.status;
+      },
+    };
+  }
+
+  async select<Row>(
+    table: string,
+    query: SelectQuery & { signal?: AbortSignal } = {},
+  ): Promise<SelectResult<Row>> {
+    const url = this.#options.url.replace(/\/$/, '') + selectPath(table, query);
+    const request = this.#options.fetch ?? fetch;
+    for (let attempt = 1; ; attempt++) {
+      const token = await this.#token();
+      const apikey = this.#options.apikey ?? token;
+      let answer: Response;
+      try {
+        answer = await request(url, {
+          headers: { Accept: 'application/json', apikey, Authorization: `Bearer ${token}` },
+          ...(query.signal ? { signal: query.signal } : {}),
+        });
+      } catch (error) {
+        if (query.signal?.aborted) throw error;
+        throw new TidewireError(0, 'The server cannot be reached.');
+      }
+      if (answer.status === 401 && attempt === 1) continue;
+      return readAnswer<Row>(answer);
+    }
+  }
+
+  live<Row extends object>(table: string, options: LiveOptions<Row> = {}): LiveRows<Row> {
+    return live<Row>(this, this.#env, table, options);
+  }
+
+  pause(): void {
+    this.#dispatch({ type: 'pause' });
+  }
+  resume(): void {
+    this.#dispatch({ type: 'resume' });
+  }
+  retry(): void {
+    this.#dispatch({ type: 'retry' });
+  }
+  close(): void {
+    for (const undo of this.#cleanup.splice(0)) undo();
+    this.#dispatch({ type: 'close' });
+    for (const handlers of this.#handlers.values()) handlers.status = 'closed';
+    this.#handlers.clear();
+  }
+
+  /** One event at a time: an event raised by an effect waits for its turn. */
+  #dispatch(event: Event): void {
+    this.#queue.push(event);
+    if (this.#busy) return;
+    this.#busy = true;
+    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+      const env = { now: this.#env.now(), random: this.#env.random() };
+      const [state, effects] = step(this.#state, next, env);
+      this.#state = state;
+      for (const effect of effects) this.#perform(effect);
+      const status = statusOf(state);
+      if (!sameStatus(status, this.status)) {
+        this.status = status;
+        for (const listener of [...this.#listeners]) guard(() => listener(status));
+      }
+    }
+    this.#busy = false;
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.type) {
+      case 'token':
+        return this.#askToken();
+      case 'connect':
+        return this.#connect(effect.conn, effect.token);
+      case 'disconnect':
+        return this.#disconnect(effect.code, effect.reason);
+      case 'send':
+        // A socket that is closing throws or drops; its `lost` event follows either way.
+        return guard(() => this.#socket?.send(JSON.stringify(effect.frame)));
+      case 'timer':
+        return this.#setTimer(effect.name, effect.ms);
+      case 'change':
+        return guard(() => this.#handlers.get(effect.id)?.onChange?.(effect.change));
+      case 'verdict':
+        return guard(() => this.#handlers.get(effect.id)?.onVerdict?.(effect.verdict));
+      case 'channel': {
+        const handlers = this.#handlers.get(effect.id);
+        if (!handlers) return;
+        handlers.status = effect.phase;
+        return guard(() => handlers.onStatus?.(effect.phase, effect.error));
+      }
+    }
+  }
+
+  async #token(): Promise<string> {
+    const { accessToken, apikey } = this.#options;
+    const token = typeof accessToken === 'function' ? await accessToken() : accessToken;
+    return token ?? apikey ?? '';
+  }
+
+  #askToken(): void {
+    const asked = ++this.#tokenAsked;
+    this.#token().then(
+      (token) => asked === this.#tokenAsked && this.#dispatch({ type: 'token', token }),
+      (error: unknown) =>
+        asked === this.#tokenAsked &&
+        this.#dispatch({ type: 'token_failed', error: String(error) }),
+    );
+  }
+
+  #connect(conn: number, token: string): void {
+    const base = this.#options.url.replace(/\/$/, '').replace(/^http/, 'ws');
+    const key = encodeURIComponent(this.#options.apikey ?? token);
+    const Socket = this.#options.WebSocket ?? globalThis.WebSocket;
+    const lost = (code: number, reason: string) =>
+      this.#dispatch({ type: 'lost', conn, code, reason });
+    try {
+      if (!Socket) throw new Error('No WebSocket here: pass the WebSocket option.');
+      const socket = new Socket(`${base}/realtime/v1/websocket?apikey=${key}&vsn=2.0.0`);
+      this.#socket = socket;
+      socket.onopen = () => this.#dispatch({ type: 'opened', conn });
+      socket.onclose = (event: { code: number; reason: unknown }) =>
+        lost(event.code, String(event.reason ?? ''));
+      socket.onerror = () => {};
+      socket.onmessage = ({ data }: { data: unknown }) => {
+        const frame = decodeFrame(data);
+        if (frame) this.#dispatch({ type: 'frame', conn, frame });
+      };
+    } catch (error) {
+      lost(1006, String(error));
+    }
+  }
+
+  #disconnect(code: number, reason: string): void {
+    const socket = this.#socket;
+    this.#socket = null;
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    guard(() => socket.close(code, reason.slice(0, 60)));
+  }
+
+  #setTimer(name: string, ms: number | null): void {
+    if (this.#timers.has(name)) this.#env.clearTimeout(this.#timers.get(name));
+    this.#timers.delete(name);
+    if (ms === null) return;
+    const run = () => {
+      this.#timers.delete(name);
+      this.#dispatch({ type: 'timer', name });
+    };
+    this.#timers.set(name, this.#env.setTimeout(run, ms));
+  }
+
+  #watchBrowser(): void {
+    if (typeof addEventListener !== 'function' || typeof document === 'undefined') return;
+    const on = (target: EventTarget, name: string, run: () => void) => {
+      target.addEventListener(name, run);
+      this.#cleanup.push(() => target.removeEventListener(name, run));
+    };
+    on(window, 'online', () => this.#dispatch({ type: 'online' }));
+    on(window, 'offline', () => this.#dispatch({ type: 'offline' }));
+    const pause = this.#options.pauseWhenHidden;
+    let timer: unknown;
+    on(document, 'visibilitychange', () => {
+      this.#env.clearTimeout(timer);
+      if (document.visibilityState === 'hidden') {
+        if (pause) timer = this.#env.setTimeout(() => this.pause(), pause.afterMs);
+      } else if (this.status.state === 'offline') {
+        this.#dispatch({ type: 'resume' });
+      } else {
+        // Timers may have slept with the page: try, or probe, now.
+        this.#dispatch({ type: this.#state.phase === 'open' ? 'online' : 'retry' });
+      }
+    });
+  }
+}
+
+/** An error of the application's own callback is reported, and does not stop the machine. */
+function guard(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}

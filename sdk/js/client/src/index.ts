@@ -1,0 +1,20 @@
+/**
+ * `@tidewire/client`: committed row changes, live, with nothing missed and nothing twice.
+ *
+ * Start here: {@link createClient}; the state machine and its invariants are in `machine.ts`.
+ */
+export { createClient } from './client.js';
+export type {
+  Client,
+  ClientOptions,
+  Environment,
+  SubscribeOptions,
+  Subscription,
+  SubscriptionStatus,
+  WebSocketLike,
+} from './client.js';
+export type { LiveOptions, LiveRows, LiveSnapshot } from './live.js';
+export { comparePositions, laterPosition, type Position } from './position.js';
+export type { Change, ChangeEvent, ChangeType, Verdict, VerdictReason } from './protocol.js';
+export { filterOf, TidewireError, type SelectQuery, type SelectResult } from './rest.js';
+export type { ConnectionStatus } from './status.js';

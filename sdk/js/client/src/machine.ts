@@ -1,0 +1,287 @@
+/**
+ * The client as a pure state machine: `step(state, event, env) → [state, effects]`.
+ * It opens nothing, waits for nothing and reads no clock; client.ts does what the effects say.
+ *
+ * Connection
+ *
+ *   idle ──subscribe──▶ token ──token──▶ opening ──opened──▶ open
+ *    ▲                    ▲ ▲               │ lost, timeout    │ lost, silent
+ *    │ nothing subscribed │ └──timer, online, retry──┐         │
+ *    └────────────────────┼───────────────── waiting ◀─────────┘
+ *                         │                    │ attempts used up
+ *                 resume, retry ◀── paused, failed ◀┘      any ──close──▶ closed (end)
+ *
+ * Channel (one per subscription; all share the socket)
+ *
+ *   waiting ──open──▶ joining ──reply ok──▶ live ◀──caught_up── catching-up
+ *      ▲                │   └──reply ok, recovered: true──────────▲
+ *      │ lost           │ refused, timeout, phx_error, phx_close
+ *      └─ any           ▼
+ *                    refused ──timer──▶ joining
+ *
+ * Invariants; machine.test.ts has a test for each, by number.
+ *
+ *  I1  Events of any socket but the current one change nothing.
+ *  I2  Within an epoch a subscription's delivered offsets rise strictly: nothing twice, nothing
+ *      out of order.
+ *  I3  Once a subscription has been live, a later join asks `since` its position, and ends in
+ *      exactly one verdict: `recovered: true` after the last missed change was delivered, or
+ *      `recovered: false` with the reason. A server without positions gives `unsupported`.
+ *  I4  While catching up the position moves only with delivered changes and `caught_up`; a loss in
+ *      the midst of it resumes where delivery ended.
+ *  I5  A watermark moves only live channels, forwards, and within their epoch.
+ *  I6  The delay before attempt n is uniform in [0, min(max, base · 2^(n-1))), or in the server's
+ *      window on the first attempt if that is larger; after `attemptsMax` it rests in `failed`.
+ *  I7  A heartbeat that nothing answers within `answerMs` ends the socket.
+ *  I8  Each attempt uses a token asked for that attempt; a changed token reaches every joined
+ *      channel; a token is asked for again before it expires.
+ *  I9  Nothing subscribed: nothing is opened or retried. After `unsubscribe` nothing more is
+ *      delivered to that subscription.
+ * I10  `closed` is terminal and silent. `paused` holds no socket and no timer, and loses nothing:
+ *      resuming is a reconnect.
+ * I11  A refused subscription is tried again with growing delays and does not disturb the others.
+ */
+import { join, onChannelFrame, onJoinTimer, onWatermark, suspend } from './channel.js';
+import { asText, expiryOf, isObject, type Frame } from './protocol.js';
+import {
+  patch,
+  send,
+  setTimer,
+  type Draft,
+  type Effect,
+  type Env,
+  type Event,
+  type Limits,
+  type State,
+} from './state.js';
+
+const stableMs = 5_000;
+const tokenLeadMs = 60_000;
+const tokenRetryMs = 5_000;
+const tokenCheckMinMs = 30_000;
+const tokenCheckMaxMs = 86_400_000;
+
+export const defaultLimits: Limits = {
+  retryBaseMs: 500,
+  retryMaxMs: 20_000,
+  attemptsMax: Infinity,
+  heartbeatMs: 25_000,
+  answerMs: 10_000,
+};
+
+export function initialState(limits: Partial<Limits> = {}): State {
+  return {
+    limits: { ...defaultLimits, ...limits },
+    phase: 'idle',
+    conn: 0,
+    attempt: 0,
+    nextRetryAt: null,
+    everOpen: false,
+    offline: false,
+    ref: 0,
+    token: null,
+    heard: true,
+    jitterHintMs: 0,
+    channels: {},
+    error: null,
+  };
+}
+
+/** The state after `event`, and what is to be done about it, in order. */
+export function step(state: State, event: Event, env: Env): [State, readonly Effect[]] {
+  if (state.phase === 'closed') return [state, []];
+  const draft: Draft = { state, effects: [], env };
+  handle(draft, event);
+  return [draft.state, draft.effects];
+}
+
+function handle(draft: Draft, event: Event): void {
+  const { phase, conn } = draft.state;
+  switch (event.type) {
+    case 'subscribe':
+      return subscribe(draft, event);
+    case 'unsubscribe':
+      return unsubscribe(draft, event.id);
+    case 'token':
+      return onToken(draft, event.token);
+    case 'token_failed':
+      if (phase === 'token') fail(draft, event.error);
+      else if (phase === 'open') setTimer(draft, 'token', tokenRetryMs);
+      return;
+    case 'opened':
+      if (event.conn === conn && phase === 'opening') onOpened(draft);
+      return;
+    case 'frame':
+      if (event.conn === conn && phase === 'open') onFrame(draft, event.frame);
+      return;
+    case 'lost':
+      if (event.conn === conn && (phase === 'open' || phase === 'opening')) {
+        fail(draft, event.reason || `The connection was closed (${event.code}).`);
+      }
+      return;
+    case 'timer':
+      return onTimer(draft, event.name);
+    case 'online':
+    case 'offline':
+      patch(draft, { offline: event.type === 'offline' });
+      if (phase === 'open') beat(draft);
+      else if (event.type === 'online' && (phase === 'waiting' || phase === 'failed')) begin(draft);
+      return;
+    case 'pause':
+      if (phase !== 'paused') rest(draft, 'paused', 1000, 'paused');
+      return;
+    case 'resume':
+      if (phase === 'paused') begin(draft);
+      return;
+    case 'retry':
+      if (phase === 'waiting' || phase === 'failed') begin(draft);
+      return;
+    case 'close':
+      rest(draft, 'closed', 1000, 'closed by the application');
+      return;
+  }
+}
+
+function subscribe(draft: Draft, event: Event & { type: 'subscribe' }): void {
+  const { id, binding, since } = event;
+  const channel = {
+    id,
+    binding,
+    phase: 'waiting' as const,
+    joinRef: null,
+    position: since,
+    askedSince: false,
+    promised: false,
+    attempt: 0,
+    error: null,
+  };
+  patch(draft, { channels: { ...draft.state.channels, [id]: channel } });
+  if (draft.state.phase === 'open') join(draft, id);
+  else if (draft.state.phase === 'idle') begin(draft);
+}
+
+function unsubscribe(draft: Draft, id: string): void {
+  const { [id]: channel, ...channels } = draft.state.channels;
+  if (!channel) return;
+  patch(draft, { channels });
+  setTimer(draft, 'join:' + id, null);
+  if (draft.state.phase === 'open' && channel.joinRef !== null) {
+    send(draft, channel.joinRef, 'realtime:' + id, 'phx_leave', {});
+  }
+  if (draft.state.phase === 'waiting' && Object.keys(channels).length === 0) {
+    setTimer(draft, 'retry', null);
+    patch(draft, { phase: 'idle', attempt: 0, nextRetryAt: null });
+  }
+}
+
+/** Starts an attempt, if anything is subscribed, with a token asked for it. */
+function begin(draft: Draft): void {
+  setTimer(draft, 'retry', null);
+  const wanted = Object.keys(draft.state.channels).length > 0;
+  patch(draft, { phase: wanted ? 'token' : 'idle', nextRetryAt: null });
+  if (!wanted) return;
+  draft.effects.push({ type: 'token' });
+  setTimer(draft, 'open', draft.state.limits.answerMs);
+}
+
+function onToken(draft: Draft, token: string): void {
+  const { phase, token: before, conn, channels } = draft.state;
+  patch(draft, { token });
+  const expiry = expiryOf(token);
+  if (expiry !== null) {
+    const left = expiry - draft.env.now;
+    const wait = Math.min(left - Math.min(tokenLeadMs, left / 5), tokenCheckMaxMs);
+    const floor = token === before ? tokenCheckMinMs : 1_000;
+    setTimer(draft, 'token', Math.max(wait, floor));
+  }
+  if (phase === 'token') {
+    patch(draft, { phase: 'opening', conn: conn + 1 });
+    draft.effects.push({ type: 'connect', conn: conn + 1, token });
+    setTimer(draft, 'open', draft.state.limits.answerMs);
+  } else if (phase === 'open' && token !== before) {
+    for (const { id, joinRef } of Object.values(channels)) {
+      if (joinRef === null) continue;
+      send(draft, joinRef, 'realtime:' + id, 'access_token', { access_token: token });
+    }
+  }
+}
+
+function onOpened(draft: Draft): void {
+  patch(draft, { phase: 'open', everOpen: true, error: null, heard: true });
+  setTimer(draft, 'open', null);
+  setTimer(draft, 'stable', stableMs);
+  setTimer(draft, 'heartbeat', draft.state.limits.heartbeatMs);
+  for (const id of Object.keys(draft.state.channels)) join(draft, id);
+}
+
+function onFrame(draft: Draft, frame: Frame): void {
+  if (!draft.state.heard) patch(draft, { heard: true });
+  const [, , topic, event, payload] = frame;
+  if (topic !== 'phoenix') return onChannelFrame(draft, frame);
+  const response = payload['response'];
+  const extra = isObject(response) ? response['tidewire'] : null;
+  const position = isObject(extra) ? asText(extra['position']) : null;
+  if (event === 'phx_reply' && position !== null) onWatermark(draft, position);
+}
+
+function onTimer(draft: Draft, name: string): void {
+  const { phase, heard, limits } = draft.state;
+  if (name.startsWith('join:')) return onJoinTimer(draft, name.slice(5));
+  switch (name) {
+    case 'retry':
+      if (phase === 'waiting') begin(draft);
+      return;
+    case 'open':
+      if (phase === 'token' || phase === 'opening') fail(draft, 'Connecting took too long.');
+      return;
+    case 'stable':
+      if (phase === 'open') patch(draft, { attempt: 0 });
+      return;
+    case 'heartbeat':
+      if (phase !== 'open') return;
+      setTimer(draft, 'heartbeat', limits.heartbeatMs);
+      return beat(draft);
+    case 'silent':
+      if (phase === 'open' && !heard) fail(draft, 'The server fell silent.');
+      return;
+    case 'token':
+      if (phase === 'open') draft.effects.push({ type: 'token' });
+      return;
+  }
+}
+
+function beat(draft: Draft): void {
+  send(draft, null, 'phoenix', 'heartbeat', {});
+  patch(draft, { heard: false });
+  setTimer(draft, 'silent', draft.state.limits.answerMs);
+}
+
+/** The attempt or the connection failed: back off and try again, if anything is subscribed. */
+function fail(draft: Draft, error: string): void {
+  const { limits, jitterHintMs, channels } = draft.state;
+  const attempt = draft.state.attempt + 1;
+  rest(draft, 'waiting', 3000, error);
+  if (Object.keys(channels).length === 0) {
+    patch(draft, { phase: 'idle', attempt: 0 });
+    return;
+  }
+  if (attempt > limits.attemptsMax) {
+    patch(draft, { phase: 'failed', attempt, error });
+    return;
+  }
+  const window = Math.min(limits.retryMaxMs, limits.retryBaseMs * 2 ** Math.min(attempt - 1, 30));
+  const delay = draft.env.random * (attempt === 1 ? Math.max(window, jitterHintMs) : window);
+  patch(draft, { attempt, error, nextRetryAt: draft.env.now + delay });
+  setTimer(draft, 'retry', delay);
+}
+
+/** Leaves the current socket for good, whatever state it is in. */
+function rest(draft: Draft, phase: 'waiting' | 'paused' | 'closed', code: number, reason: string) {
+  for (const name of ['open', 'stable', 'heartbeat', 'silent', 'token', 'retry']) {
+    setTimer(draft, name, null);
+  }
+  draft.effects.push({ type: 'disconnect', code, reason });
+  suspend(draft);
+  const attempt = phase === 'waiting' ? draft.state.attempt : 0;
+  patch(draft, { phase, conn: draft.state.conn + 1, attempt, nextRetryAt: null });
+}

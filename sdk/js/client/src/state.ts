@@ -1,0 +1,138 @@
+import type { Binding, Change, Frame, Verdict } from './protocol.js';
+import type { Position } from './position.js';
+
+/** What the connection is doing; see machine.ts for the drawing. */
+export type Phase =
+  'idle' | 'token' | 'opening' | 'open' | 'waiting' | 'paused' | 'failed' | 'closed';
+
+/** What one subscription is doing. */
+export type ChannelPhase = 'waiting' | 'joining' | 'catching-up' | 'live' | 'refused';
+
+export interface Channel {
+  readonly id: string;
+  readonly binding: Binding;
+  readonly phase: ChannelPhase;
+  /** The ref of the current join; frames that carry another are of the past. */
+  readonly joinRef: string | null;
+  /** Everything at or before it has been delivered; null until the server names one. */
+  readonly position: Position | null;
+  /** `since` was sent with the current join. */
+  readonly askedSince: boolean;
+  /** It has been live, so that a gap from here on must be announced. */
+  readonly promised: boolean;
+  /** Refusals since it was last live. */
+  readonly attempt: number;
+  /** Why it was last refused. */
+  readonly error: string | null;
+}
+
+export interface Limits {
+  /** The first back-off window, milliseconds. */
+  readonly retryBaseMs: number;
+  /** The largest back-off window, milliseconds. */
+  readonly retryMaxMs: number;
+  /** Failed attempts in a row after which the connection rests in `failed`. */
+  readonly attemptsMax: number;
+  /** Time between heartbeats, milliseconds. */
+  readonly heartbeatMs: number;
+  /** A heartbeat, an opening or a join without an answer for so long has failed, milliseconds. */
+  readonly answerMs: number;
+}
+
+export interface State {
+  readonly limits: Limits;
+  readonly phase: Phase;
+  /** The current socket's number; events of any other are ignored. */
+  readonly conn: number;
+  /** Failed attempts since the connection was last stable. */
+  readonly attempt: number;
+  readonly nextRetryAt: number | null;
+  readonly everOpen: boolean;
+  /** The browser says that there is no network. A hint only: retries go on. */
+  readonly offline: boolean;
+  readonly ref: number;
+  readonly token: string | null;
+  /** Something arrived since the last heartbeat was sent. */
+  readonly heard: boolean;
+  /** The server's window for reconnecting, milliseconds; 0 when it gave none. */
+  readonly jitterHintMs: number;
+  readonly channels: Readonly<Record<string, Channel>>;
+  readonly error: string | null;
+}
+
+export type Event =
+  | { type: 'subscribe'; id: string; binding: Binding; since: Position | null }
+  | { type: 'unsubscribe'; id: string }
+  | { type: 'token'; token: string }
+  | { type: 'token_failed'; error: string }
+  | { type: 'opened'; conn: number }
+  | { type: 'frame'; conn: number; frame: Frame }
+  | { type: 'lost'; conn: number; code: number; reason: string }
+  | { type: 'timer'; name: string }
+  | { type: 'online' }
+  | { type: 'offline' }
+  | { type: 'pause' }
+  | { type: 'resume' }
+  | { type: 'retry' }
+  | { type: 'close' };
+
+export type Effect =
+  /** Ask the application for a token; answer with `token` or `token_failed`. */
+  | { type: 'token' }
+  /** Open socket number `conn`; answer with `opened` and `lost`. */
+  | { type: 'connect'; conn: number; token: string }
+  | { type: 'disconnect'; code: number; reason: string }
+  | { type: 'send'; frame: Frame }
+  /** Set the named timer, replacing one of that name; `ms` null clears it. */
+  | { type: 'timer'; name: string; ms: number | null }
+  | { type: 'change'; id: string; change: Change }
+  | { type: 'verdict'; id: string; verdict: Verdict }
+  | { type: 'channel'; id: string; phase: ChannelPhase; error: string | null };
+
+/** What the machine may know of the world at one step. */
+export interface Env {
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** Uniform in [0, 1). */
+  readonly random: number;
+}
+
+/** A step under construction: the next state and the effects so far. */
+export interface Draft {
+  state: State;
+  readonly effects: Effect[];
+  readonly env: Env;
+}
+
+export function patch(draft: Draft, change: Partial<State>): void {
+  draft.state = { ...draft.state, ...change };
+}
+
+/** Replaces parts of a channel; a new phase is told to its subscriber. */
+export function patchChannel(draft: Draft, id: string, change: Partial<Channel>): Channel {
+  const before = draft.state.channels[id]!;
+  const after = { ...before, ...change };
+  patch(draft, { channels: { ...draft.state.channels, [id]: after } });
+  if (after.phase !== before.phase || after.error !== before.error) {
+    draft.effects.push({ type: 'channel', id, phase: after.phase, error: after.error });
+  }
+  return after;
+}
+
+export function send(
+  draft: Draft,
+  joinRef: string | null,
+  topic: string,
+  event: string,
+  payload: Record<string, unknown>,
+): string {
+  const ref = String(draft.state.ref + 1);
+  patch(draft, { ref: draft.state.ref + 1 });
+  const frame: Frame = [event === 'phx_join' ? ref : joinRef, ref, topic, event, payload];
+  draft.effects.push({ type: 'send', frame });
+  return ref;
+}
+
+export function setTimer(draft: Draft, name: string, ms: number | null): void {
+  draft.effects.push({ type: 'timer', name, ms });
+}

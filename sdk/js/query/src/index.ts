@@ -1,0 +1,13 @@
+/**
+ * `@tidewire/query`: TanStack Query v5 kept true by a Tidewire client.
+ *
+ * `attachQueryClient` invalidates keys when their tables change; `realtimeQueryOptions` makes
+ * ordinary query options whose key is attached while the query exists.
+ */
+export {
+  attachQueryClient,
+  type Attachment,
+  type AttachOptions,
+  type TableKeys,
+} from './attach.js';
+export { realtimeQueryOptions, type RealtimeQuery } from './options.js';
