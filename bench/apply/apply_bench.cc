@@ -65,11 +65,13 @@ std::string MakeBody(Random& random, int index, WallTime at) {
          "@example.com\",\"first_name\":\"Ada\",\"last_name\":\"Lovelace\",\"status\":\"verified\","
          "\"title\":\"Countess\",\"company\":\"Analytical Engines\",\"custom_variables\":[{"
          "\"name\":\"phone\",\"value\":\"+1 555 0100\"},{\"name\":\"city\",\"value\":\"London\"}]},"
-         "\"reply\":{\"id\":" + id + ",\"uuid\":\"9b1deb4d-" + id + "\",\"date_received\":\"" +
-         time + "\",\"from_name\":\"Ada\",\"from_email_address\":\"ada@example.com\"},"
-         "\"campaign\":{\"id\":" + std::to_string(random.Below(20)) +
-         ",\"name\":\"Autumn\"},\"scheduled_email\":{\"id\":" + id + "},\"sender_email\":{\"id\":" +
-         std::to_string(random.Below(50)) +
+         "\"reply\":{\"id\":" +
+         id + ",\"uuid\":\"9b1deb4d-" + id + "\",\"date_received\":\"" + time +
+         "\",\"from_name\":\"Ada\",\"from_email_address\":\"ada@example.com\"},"
+         "\"campaign\":{\"id\":" +
+         std::to_string(random.Below(20)) +
+         ",\"name\":\"Autumn\"},\"scheduled_email\":{\"id\":" + id +
+         "},\"sender_email\":{\"id\":" + std::to_string(random.Below(50)) +
          ",\"email\":\"sender@example.com\",\"name\":\"Sender\"},\"opened_at\":\"" + time +
          "\",\"email\":{\"subject\":\"Hello\",\"sent_at\":\"" + time + "\"}}}";
 }

@@ -7,8 +7,8 @@ namespace tw::ingest {
 namespace {
 
 using testing::FailsWith;
-using testing::IsOk;
 using ::testing::HasSubstr;
+using testing::IsOk;
 
 class SourceTest : public OutreachTest {
  protected:
@@ -28,8 +28,9 @@ class SourceTest : public OutreachTest {
 TEST_F(SourceTest, KeysThatAreNotSupportedYetAreRefusedWithTheirPlace) {
   EXPECT_THAT(Complaint("log:\n", "streams:\n  replies: { path: /replies }\nlog:\n"),
               HasSubstr("streams: not supported yet"));
-  EXPECT_THAT(Complaint("  on_unknown: park", "  discover: { records: $.data }\n  on_unknown: park"),
-              HasSubstr("outreach.yaml:17:3: tenants.discover: not supported yet"));
+  EXPECT_THAT(
+      Complaint("  on_unknown: park", "  discover: { records: $.data }\n  on_unknown: park"),
+      HasSubstr("outreach.yaml:17:3: tenants.discover: not supported yet"));
   EXPECT_THAT(Complaint("    stage: { advance_to: interested }",
                         "    stage: { advance_to: interested }\n    notify: { slack: x }"),
               HasSubstr("events.lead_interested.notify: not supported yet"));

@@ -7,8 +7,8 @@ namespace tw::ingest {
 namespace {
 
 using testing::FailsWith;
-using testing::IsOk;
 using ::testing::HasSubstr;
+using testing::IsOk;
 
 constexpr char kReplies[] =
     "select lead_email, first_name, phone, pipeline_stage, pipeline_stage_before from client_leads "
@@ -53,9 +53,10 @@ TEST_F(OutreachTest, ALeadHasEveryMappedColumn) {
 
 // W5, W6.
 TEST_F(OutreachTest, TheSameDeliveryFiveTimesCountsOnceAndChangesRowsOnce) {
-  MustOk(db_->Execute("create table seen(t); create trigger on_lead after update on client_leads "
-                      "begin insert into seen values ('lead'); end; create trigger on_metric after "
-                      "update on client_metrics begin insert into seen values ('metric'); end"));
+  MustOk(
+      db_->Execute("create table seen(t); create trigger on_lead after update on client_leads "
+                   "begin insert into seen values ('lead'); end; create trigger on_metric after "
+                   "update on client_metrics begin insert into seen values ('metric'); end"));
   const std::string body =
       Payload{.type = "LEAD_INTERESTED", .at = "2026-01-02T02:00:00Z", .reply = 5}.Text();
   for (int i = 0; i < 5; ++i) {
@@ -106,7 +107,8 @@ TEST_F(OutreachTest, TheWorkedTableOfTwoChannels) {
   expect("1", "");
   poll(900124, "2025-11-01T04:00:01Z");  // 5: +3 s is the next day, and the next month.
   expect("1", "1");
-  Send(Payload{.at = "2025-11-01T04:00:01Z", .salt = "second"}.Text(), "2025-11-01T04:00:05Z");  // 6
+  Send(Payload{.at = "2025-11-01T04:00:01Z", .salt = "second"}.Text(),
+       "2025-11-01T04:00:05Z");  // 6
   expect("1", "1");
   Send(Payload{.salt = "timeless"}.Text(), "2025-11-01T04:00:10Z");  // 7
   expect("1", "2");
@@ -182,8 +184,8 @@ TEST_F(OutreachTest, AStageThatAPersonSetStaysUntilATerminalOne) {
 
 TEST_F(OutreachTest, AnOlderEventFillsOnlyWhatNewerOnesLeftOpen) {
   const auto reply = [](const char* at, int64_t id, const char* name, const char* phone) {
-    return Payload{.type = "CONTACT_REPLIED", .at = at, .reply = id, .first_name = name,
-                   .phone = phone}
+    return Payload{
+        .type = "CONTACT_REPLIED", .at = at, .reply = id, .first_name = name, .phone = phone}
         .Text();
   };
   Send(reply("2026-01-05T00:00:00Z", 1, "Newest", ""));
@@ -232,8 +234,9 @@ TEST_F(OutreachTest, EventsOfAnUnknownTenantWaitAndAreReleasedInOrder) {
   Restart();
   MustOk(applier_->OnTimer(clock_.Wall()));
   EXPECT_EQ(Query("select count(*) from tidewire_parked"), "3");
-  MustOk(db_->Execute("insert into client_registry(bison_workspace_id, workspace_name) "
-                      "values (99, 'Fabrikam')"));
+  MustOk(
+      db_->Execute("insert into client_registry(bison_workspace_id, workspace_name) "
+                   "values (99, 'Fabrikam')"));
   MustOk(applier_->OnTimer(clock_.Wall()));
   EXPECT_EQ(Query("select count(*) from tidewire_parked"), "0");
   EXPECT_EQ(Query("select distinct status, workspace_name from webhook_delivery_log"),
@@ -246,8 +249,9 @@ TEST_F(OutreachTest, EventsOfAnUnknownTenantWaitAndAreReleasedInOrder) {
 
 TEST_F(OutreachTest, ParkedEventsComeBeforeTheEventThatFindsTheirTenant) {
   Send(Payload{.type = "CONTACT_REPLIED", .workspace = "99", .reply = 1}.Text());
-  MustOk(db_->Execute("insert into client_registry(bison_workspace_id, workspace_name) "
-                      "values (99, 'Fabrikam')"));
+  MustOk(
+      db_->Execute("insert into client_registry(bison_workspace_id, workspace_name) "
+                   "values (99, 'Fabrikam')"));
   const auto outcome =
       Send(Payload{.type = "CONTACT_REPLIED", .workspace = "99", .reply = 2}.Text());
   EXPECT_EQ(Query("select cast(value as text) from tidewire_fact_alias where namespace = 'reply' "
@@ -266,28 +270,34 @@ TEST_F(OutreachTest, ParkedEventsExpireAsDeadLetters) {
 
 // W21.
 TEST_F(OutreachTest, TheTenantsIdDecidesAndItsNameResolves) {
-  Send(Payload{.type = "CONTACT_REPLIED", .workspace_name = "Renamed", .at = "2026-01-02T02:00:00Z",
+  Send(Payload{.type = "CONTACT_REPLIED",
+               .workspace_name = "Renamed",
+               .at = "2026-01-02T02:00:00Z",
                .reply = 1}
            .Text());
-  Send(Payload{.type = "CONTACT_REPLIED", .workspace = "null", .workspace_name = "Contoso",
-               .at = "2026-01-02T02:00:00Z", .reply = 2}
+  Send(Payload{.type = "CONTACT_REPLIED",
+               .workspace = "null",
+               .workspace_name = "Contoso",
+               .at = "2026-01-02T02:00:00Z",
+               .reply = 2}
            .Text());
   EXPECT_EQ(Query("select workspace_name from client_leads order by 1"), "Contoso;Northwind");
 }
 
 // W28.
 TEST_F(OutreachTest, OnePoisonEventOfFiveHundredIsIsolated) {
-  MustOk(db_->Execute("create trigger poison before insert on client_leads when new.lead_email = "
-                      "'poison@example.com' begin select raise(abort, 'poison'); end"));
+  MustOk(
+      db_->Execute("create trigger poison before insert on client_leads when new.lead_email = "
+                   "'poison@example.com' begin select raise(abort, 'poison'); end"));
   std::vector<Delivery> deliveries;
   for (int i = 0; i < 500; ++i) {
-    deliveries.push_back(Make(Payload{.type = "CONTACT_REPLIED",
-                                      .lead = i,
-                                      .email = i == 321 ? "poison@example.com"
-                                                        : std::to_string(i) + "@example.com",
-                                      .at = "2026-01-02T02:00:00Z",
-                                      .reply = i + 1}
-                                  .Text()));
+    deliveries.push_back(
+        Make(Payload{.type = "CONTACT_REPLIED",
+                     .lead = i,
+                     .email = i == 321 ? "poison@example.com" : std::to_string(i) + "@example.com",
+                     .at = "2026-01-02T02:00:00Z",
+                     .reply = i + 1}
+                 .Text()));
   }
   const auto outcome = Apply(deliveries);
   EXPECT_EQ(outcome.ok, 499u);
@@ -326,8 +336,9 @@ TEST_F(OutreachTest, ARestartContinuesAfterTheAppliedSequence) {
 }
 
 TEST_F(OutreachTest, TheMonthRollsOverAtTheTenantsMidnight) {
-  MustOk(db_->Execute("update client_registry set timezone = 'Pacific/Auckland' "
-                      "where workspace_name = 'Contoso'"));
+  MustOk(
+      db_->Execute("update client_registry set timezone = 'Pacific/Auckland' "
+                   "where workspace_name = 'Contoso'"));
   clock_.SetWall(At("2026-01-31T10:59:30Z"));  // 23:59:30 in Auckland.
   MustOk(applier_->OnTimer(clock_.Wall()));
   EXPECT_EQ(Month("emails_sent_mtd", "2026-02", "Contoso"), "");

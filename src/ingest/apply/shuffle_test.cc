@@ -21,10 +21,9 @@ struct Sent {
 
 // Events of a few leads over 24 hours around a month's end, all at different times.
 std::vector<Sent> MakeEvents(Random& random, int count) {
-  static constexpr const char* kTypes[] = {"EMAIL_SENT",   "CONTACT_REPLIED",
-                                           "EMAIL_OPENED", "MANUAL_EMAIL_SENT",
-                                           "LEAD_INTERESTED", "CONTACT_UNSUBSCRIBED",
-                                           "EMAIL_BOUNCED"};
+  static constexpr const char* kTypes[] = {
+      "EMAIL_SENT",      "CONTACT_REPLIED",      "EMAIL_OPENED", "MANUAL_EMAIL_SENT",
+      "LEAD_INTERESTED", "CONTACT_UNSUBSCRIBED", "EMAIL_BOUNCED"};
   std::vector<Sent> events;
   const WallTime start = At("2025-10-31T16:00:00Z");
   for (int i = 0; i < count; ++i) {

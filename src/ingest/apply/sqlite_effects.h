@@ -43,8 +43,8 @@ class SqliteEffects final : public Effects {
   Result<std::optional<Fact>> FindAlias(uint16_t source, std::string_view tenant,
                                         std::string_view kind, const FactAlias& alias) override;
   Result<std::vector<Fact>> FindMatches(uint16_t source, std::string_view tenant,
-                                        std::string_view kind, std::string_view hash,
-                                        WallTime from, WallTime to) override;
+                                        std::string_view kind, std::string_view hash, WallTime from,
+                                        WallTime to) override;
   Result<int64_t> InsertFact(uint16_t source, const Fact& fact, WallTime first_seen) override;
   Status UpdateFact(const Fact& fact) override;
   Status InsertAlias(uint16_t source, std::string_view tenant, std::string_view kind,

@@ -35,11 +35,11 @@ Fact ReadFact(const Statement& row) {
 
 Status SqliteEffects::PrepareFacts() {
   const std::string columns(kFactColumns);
-  TW_ASSIGN_OR_RETURN(
-      find_alias_, database_.Prepare("select " + columns +
-                                     " from tidewire_fact_alias a join tidewire_fact f "
-                                     "on f.id = a.fact_id where a.source = ?1 and a.tenant = ?2 "
-                                     "and a.kind = ?3 and a.namespace = ?4 and a.value = ?5"));
+  TW_ASSIGN_OR_RETURN(find_alias_,
+                      database_.Prepare("select " + columns +
+                                        " from tidewire_fact_alias a join tidewire_fact f "
+                                        "on f.id = a.fact_id where a.source = ?1 and a.tenant = ?2 "
+                                        "and a.kind = ?3 and a.namespace = ?4 and a.value = ?5"));
   TW_ASSIGN_OR_RETURN(
       load_fact_, database_.Prepare("select " + columns + " from tidewire_fact f where id = ?1"));
   TW_ASSIGN_OR_RETURN(
@@ -104,8 +104,8 @@ Status SqliteEffects::PrepareCounters(const CounterPlan& plan, SourceStatements&
   TW_ASSIGN_OR_RETURN(
       statements.add_to_day,
       database_.Prepare("insert into " + QuoteIdentifier(plan.day_table) + "(" + day_key +
-                        ", n) values (" + parameters(plan.day_key.size() + 3) +
-                        ") on conflict(" + day_key + ") do update set n = n + excluded.n"));
+                        ", n) values (" + parameters(plan.day_key.size() + 3) + ") on conflict(" +
+                        day_key + ") do update set n = n + excluded.n"));
   std::string columns = names(plan.key);
   std::string updates;
   for (const std::string& metric : plan.metrics) {
@@ -258,8 +258,8 @@ Status SqliteEffects::InsertAlias(uint16_t source, std::string_view tenant, std:
   return insert_alias_.Run();
 }
 
-Status SqliteEffects::AddToDay(uint16_t source, std::span<const Value> key,
-                               std::string_view metric, std::string_view day, int64_t delta) {
+Status SqliteEffects::AddToDay(uint16_t source, std::span<const Value> key, std::string_view metric,
+                               std::string_view day, int64_t delta) {
   Statement& add = per_source_[source].add_to_day;
   BindValues(add, 1, key);
   const int next = static_cast<int>(key.size()) + 1;

@@ -9,8 +9,8 @@ namespace tw::ingest {
 namespace {
 
 using testing::FailsWith;
-using testing::IsOk;
 using ::testing::HasSubstr;
+using testing::IsOk;
 using ::testing::Not;
 using Kind = HookVerdict::Kind;
 using Outcome = Verifier::Outcome;
@@ -37,28 +37,42 @@ std::vector<Golden> Goldens() {
       "5554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447"
       "fce8b6703c";
   return {
-      {"standard-webhooks", kStandardSecret, kBody,
+      {"standard-webhooks",
+       kStandardSecret,
+       kBody,
        {{"webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"},
         {"webhook-timestamp", "1614265330"},
         {"webhook-signature", kStandardSignature}}},
-      {"svix", kStandardSecret, kBody,
+      {"svix",
+       kStandardSecret,
+       kBody,
        {{"Svix-Id", "msg_p5jXN8AQM9LWM0D4loKWxJek"},
         {"Svix-Timestamp", "1614265330"},
         {"Svix-Signature", std::string("v1,AAAA v2,x ") + kStandardSignature}}},
-      {"stripe", "whsec_test_secret", kBody,
+      {"stripe",
+       "whsec_test_secret",
+       kBody,
        {{"Stripe-Signature",
          "t=1614265330,v1=10c96c6fd3f320fcfc264cdc4f476c15060ede8e8a08404cea2ddf3b72544a9c"}}},
-      {"github", "It's a Secret to Everybody", "Hello, World!",
+      {"github",
+       "It's a Secret to Everybody",
+       "Hello, World!",
        {{"X-Hub-Signature-256",
          "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"}}},
-      {"slack", "8f742231b10e8888abcd99yyyzzz85a5", slack,
+      {"slack",
+       "8f742231b10e8888abcd99yyyzzz85a5",
+       slack,
        {{"X-Slack-Signature",
          "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"},
         {"X-Slack-Request-Timestamp", "1531420618"}},
        WallTime(std::chrono::seconds(1'531'420'618))},
-      {"shopify", "hush", kBody,
+      {"shopify",
+       "hush",
+       kBody,
        {{"X-Shopify-Hmac-Sha256", "GSMkouYq910XCW7wBeiXYHW1KhmYc/L3xj5h5r26zw4="}}},
-      {"meta", "app_secret", "{\"text\":\"\\u00e4\\u00f6\\u00e5\"}",
+      {"meta",
+       "app_secret",
+       "{\"text\":\"\\u00e4\\u00f6\\u00e5\"}",
        {{"X-Hub-Signature-256",
          "sha256=9d9c307fc216aea4c1f52ce87c47e7f0c570aa837887d3c8ddef2734a6dc7c3e"}}},
   };
@@ -127,8 +141,8 @@ TEST(SignatureTest, TheReceiveTimeDecidesTheReplayWindow) {
 }
 
 TEST(SignatureTest, TimestampsAreStrictIntegers) {
-  for (const char* text : {"", "1614265330x", " 1614265330", "+1614265330", "-1", "1e9",
-                           "16142653301614265330"}) {
+  for (const char* text :
+       {"", "1614265330x", " 1614265330", "+1614265330", "-1", "1e9", "16142653301614265330"}) {
     Golden golden = Goldens()[0];
     golden.headers[1].second = text;
     EXPECT_EQ(Judge(golden), Outcome::kMalformed) << text;
@@ -136,8 +150,7 @@ TEST(SignatureTest, TimestampsAreStrictIntegers) {
 }
 
 TEST(SignatureTest, SecretsMustBeThereAndInForm) {
-  EXPECT_THAT(Verifier::Create(*FindPreset("github"), {}),
-              FailsWith(ErrorCode::kInvalidArgument));
+  EXPECT_THAT(Verifier::Create(*FindPreset("github"), {}), FailsWith(ErrorCode::kInvalidArgument));
   EXPECT_THAT(Verifier::Create(*FindPreset("github"), std::vector<std::string>{""}),
               FailsWith(ErrorCode::kInvalidArgument));
   const std::vector<std::string> bad{"whsec_not base64!"};
@@ -192,11 +205,8 @@ class EndpointTest : public OutreachTest {
   EndpointTest() : endpoint_(Must(Endpoint::Create(*source_))) {}
   HookVerdict Post(std::string_view path, std::string_view body,
                    std::vector<HookHeader> headers = {}, std::string_view method = "POST") {
-    return endpoint_->Judge({.method = method,
-                             .path = path,
-                             .headers = headers,
-                             .body = body,
-                             .received_at = kTime});
+    return endpoint_->Judge(
+        {.method = method, .path = path, .headers = headers, .body = body, .received_at = kTime});
   }
   std::unique_ptr<Endpoint> endpoint_;
 };
