@@ -52,7 +52,7 @@ Result<std::unique_ptr<SqliteEffects>> SqliteEffects::Create(
   // and written again, and a checkpoint every 4 MB would rewrite the same pages over and over.
   TW_RETURN_IF_ERROR(
       database.Execute("pragma cache_size = -65536; "
-                       "pragma wal_autocheckpoint = 8192"));
+                       "pragma wal_autocheckpoint = 16384"));
   std::unique_ptr<SqliteEffects> effects(new SqliteEffects(database));
   TW_RETURN_IF_ERROR(effects->PrepareShared());
   TW_RETURN_IF_ERROR(effects->PrepareFacts());
@@ -137,11 +137,13 @@ Status SqliteEffects::Commit() {
 }
 
 void SqliteEffects::Rollback() {
+  scopes_.clear();
   // Fails only when SQLite has rolled back by itself, which is what we want.
   if (database_.InTransaction()) (void)rollback_.Run();
 }
 
 Status SqliteEffects::RollbackToSavepoint() {
+  scopes_.clear();
   TW_RETURN_IF_ERROR(rollback_to_.Run());
   return release_.Run();
 }
