@@ -31,9 +31,16 @@ void TrackerCountsLossesAndDuplicates() {
   Expect(tracker.Missing(4) == 1, "1 is missing");
   Expect(tracker.Missing(6) == 3, "1, 4 and 5 are missing");
   for (uint32_t i = 4; i < 200; ++i) Expect(tracker.See(i) == Verdict::kInOrder, "in order");
-  Expect(tracker.Missing(200) == 1, "1 stays missing after it left the window");
-  Expect(tracker.See(500) == Verdict::kAfterGap, "a gap wider than the window");
+  Expect(tracker.Missing(200) == 1, "1 stays missing");
+  Expect(tracker.See(500) == Verdict::kAfterGap, "500 after 199 leaves a gap");
   Expect(tracker.Missing(501) == 301, "1 and 200 to 499 are missing");
+  for (uint32_t i = 501; i < 3000; ++i) tracker.See(i);
+  Expect(tracker.Missing(3000) == 301, "what left the window unseen stays missing");
+  Expect(tracker.See(2000) == Verdict::kDuplicate, "an old number again is a duplicate");
+  Expect(tracker.See(9000) == Verdict::kAfterGap, "a gap wider than the window");
+  Expect(tracker.Missing(9001) == 301 + 6000, "all of the gap is missing");
+  Expect(tracker.See(8500) == Verdict::kReordered, "within the window it may still come");
+  Expect(tracker.Missing(9001) == 301 + 5999, "and is then no longer missing");
 }
 
 void HistogramIsRightToTwoPercent() {

@@ -1,58 +1,56 @@
 // What one subscriber saw of the sequence 0, 1, 2, …: losses, duplicates, reorderings.
 #pragma once
 
-#include <bit>
+#include <array>
 #include <cstdint>
 
 namespace tw::bench {
 
-// Remembers the 64 numbers below the highest one; a number that stays unseen until it falls out
-// of that window is lost. 24 bytes, a few instructions per number in the ordered case.
+// Remembers which of the kWindow numbers below the highest one were seen; a number that stays
+// unseen until it falls out of that window is lost, and counts as a duplicate should it still come.
+// A few instructions per number in the ordered case.
 class SequenceTracker {
  public:
+  // Row changes may arrive in another order than their webhooks were sent, and by as much as one
+  // slow connection lags behind the others.
+  static constexpr uint32_t kWindow = 1024;
+
   enum class Verdict : uint8_t { kInOrder, kAfterGap, kReordered, kDuplicate };
 
   Verdict See(uint32_t sequence) {
-    if (sequence == next_) {
-      Shift(1);
-      ++next_;
-      return Verdict::kInOrder;
+    if (sequence >= next_) {
+      const Verdict verdict = sequence == next_ ? Verdict::kInOrder : Verdict::kAfterGap;
+      while (next_ <= sequence) Enter(next_++);
+      Mark(sequence);
+      return verdict;
     }
-    if (sequence > next_) {
-      const uint32_t skipped = sequence - next_;
-      Shift(1);  // The highest seen so far becomes history; it is not missing.
-      Skip(skipped);
-      next_ = sequence + 1;
-      return Verdict::kAfterGap;
-    }
-    const uint32_t age = next_ - 1 - sequence;
-    if (age == 0 || age > 64 || (missing_ >> (age - 1) & 1) == 0) return Verdict::kDuplicate;
-    missing_ &= ~(uint64_t{1} << (age - 1));
+    if (next_ - sequence > kWindow || Seen(sequence)) return Verdict::kDuplicate;
+    Mark(sequence);
     return Verdict::kReordered;
   }
 
   // How many of the numbers below `published` have not been seen.
   uint64_t Missing(uint32_t published) const {
-    const uint64_t tail = published > next_ ? published - next_ : 0;
-    return lost_ + static_cast<uint64_t>(std::popcount(missing_)) + tail;
+    uint64_t missing = lost_ + (published > next_ ? published - next_ : 0);
+    for (uint32_t i = next_ > kWindow ? next_ - kWindow : 0; i < next_; ++i) missing += !Seen(i);
+    return missing;
   }
 
  private:
-  // Bit i of missing_ stands for the number next_ - 2 - i.
-  void Shift(uint32_t by) {
-    const uint64_t fallen = by >= 64 ? missing_ : missing_ >> (64 - by);
-    lost_ += static_cast<uint64_t>(std::popcount(fallen));
-    missing_ = by >= 64 ? 0 : missing_ << by;
+  // Gives `sequence` the place of the number that leaves the window.
+  void Enter(uint32_t sequence) {
+    if (sequence >= kWindow && !Seen(sequence)) ++lost_;
+    Word(sequence) &= ~Bit(sequence);
   }
 
-  void Skip(uint32_t count) {
-    Shift(count);
-    const uint32_t kept = count < 64 ? count : 64;
-    lost_ += count - kept;
-    missing_ |= kept == 64 ? ~uint64_t{0} : (uint64_t{1} << kept) - 1;
+  bool Seen(uint32_t sequence) const {
+    return (seen_[sequence % kWindow / 64] & Bit(sequence)) != 0;
   }
+  void Mark(uint32_t sequence) { Word(sequence) |= Bit(sequence); }
+  uint64_t& Word(uint32_t sequence) { return seen_[sequence % kWindow / 64]; }
+  static uint64_t Bit(uint32_t sequence) { return uint64_t{1} << (sequence % 64); }
 
-  uint64_t missing_ = 0;
+  std::array<uint64_t, kWindow / 64> seen_{};
   uint64_t lost_ = 0;
   uint32_t next_ = 0;
 };

@@ -12,10 +12,12 @@ warn_if_busy() {
   fi
 }
 
+# The join payload for row changes; $1 is `,"select":[…]` or empty.
 rows_join() {
-  cat <<JSON
-{"config":{"broadcast":{"self":false},"presence":{"enabled":false},"postgres_changes":[{"event":"*","schema":"public","table":"client_leads","filter":"workspace_name=eq.Northwind"}]},"access_token":"$service_key"}
-JSON
+  local binding='"event":"*","schema":"public","table":"client_leads"'
+  binding+=',"filter":"workspace_name=eq.Northwind"'
+  printf '{"config":{"broadcast":{"self":false},"presence":{"enabled":false},'
+  printf '"postgres_changes":[{%s}]},"access_token":"%s"}' "$binding$1" "$service_key"
 }
 
 # The load generator, pinned; its report goes to $raw. A failed run is said and goes on: its report
@@ -41,34 +43,46 @@ measure_fanout() {
   for sockets in $SOCKETS; do
     for server in $SERVERS; do
       start_server "$server" || continue
-      for mode in saturated single paced; do
-        # shellcheck disable=SC2046  # A list of words.
-        fanout_load --label "$server" --connections "$sockets" --mode "$mode" \
-          $(extra_flags "$server")
-      done
+      if carries_broadcasts "$server"; then
+        for mode in saturated single paced; do
+          # shellcheck disable=SC2046  # A list of words.
+          fanout_load --label "$server" --connections "$sockets" --mode "$mode" \
+            $(extra_flags "$server")
+        done
+      else
+        say "skipped: $server does not deliver broadcasts"
+      fi
       stop_server
     done
+    measure_rows "rows" ',"select":["first_name"]' "$sockets"
+    measure_rows "whole rows" "" "$sockets"
   done
-  measure_rows
+}
+
+# One message to one socket arrives.
+carries_broadcasts() {
+  # shellcheck disable=SC2046  # A list of words.
+  "$tools/bench_fanout_load" --url "$realtime_url" --connections 1 --mode single --messages 1 \
+    --warmup 0 $(extra_flags "$1") >/dev/null 2>&1
 }
 
 # Row changes instead of broadcasts: a webhook becomes a row, and its change goes to all. The
-# reference then sends messages of the size that the row change had.
+# reference then sends messages of the size that the row's change had.
 measure_rows() {
-  local mode bytes
+  local group=$1 select=$2 sockets=$3 mode bytes
   start_server tidewire || return 0
-  rows_join >"$work/join.json"
-  for mode in saturated single; do
-    fanout_load --label tidewire --group rows --connections "$ROW_SOCKETS" --mode "$mode" \
+  rows_join "$select" >"$work/join.json"
+  for mode in saturated single paced; do
+    fanout_load --label tidewire --group "$group" --connections "$sockets" --mode "$mode" \
       --publish webhook --hook-url "$hook_url" --join-file "$work/join.json"
   done
   stop_server
-  bytes=$(node -p 'Math.round(JSON.parse(process.argv[1]).bytes_per_delivery) || 0' \
+  bytes=$(node -p 'Math.round(JSON.parse(process.argv[1] || "{}").bytes_per_delivery) || 0' \
     "$(tail -n 1 "$raw")")
   [ "$bytes" -gt 0 ] || return 0
   start_server epoll
-  for mode in saturated single; do
-    fanout_load --label epoll --group rows --connections "$ROW_SOCKETS" --mode "$mode" \
+  for mode in saturated single paced; do
+    fanout_load --label epoll --group "$group" --connections "$sockets" --mode "$mode" \
       --bytes "$bytes"
   done
   stop_server
@@ -103,7 +117,7 @@ measure_latency() {
   start_server tidewire || return 0
   webhook_load --label tidewire --connections "$WEBHOOK_CONNECTIONS" --rate "$LATENCY_RATE" \
     --seconds "$((RUN_SECONDS * 2))" --workspace one --subscribe "$realtime_url" \
-    --join "$(rows_join)"
+    --join "$(rows_join "")"
   stop_server
 }
 

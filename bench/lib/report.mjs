@@ -9,7 +9,7 @@ const [what, rawPath, resultsFolder, tidewire] = process.argv.slice(2);
 
 function output(command, ...words) {
   try {
-    const options = { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] };
+    const options = { encoding: 'utf8', timeout: 5000, stdio: ['ignore', 'pipe', 'ignore'] };
     return execFileSync(command, words, options).trim().split('\n')[0];
   } catch {
     return 'not available';
@@ -93,9 +93,10 @@ function fanout(reports) {
     r.duplicates, r.closed, show(r.load_cpu_share)]);
   const limits = { single: 1.15, saturated: 1.5 };
   const verdicts = rows
-    .filter((r) => r.server === 'tidewire' && r.group === 'broadcast' && limits[r.mode])
+    .filter((r) => r.server === 'tidewire' && limits[r.mode])
     .map((r) =>
-      atMost(`CPU × reference, ${r.connections} sockets, ${r.mode}`, r.ratio, limits[r.mode]));
+      atMost(`CPU × reference, ${r.group}, ${r.connections} sockets, ${r.mode}`, r.ratio,
+        limits[r.mode]));
   return { rows, text: `${table(head, lines)}\n\n${verdicts.join('\n')}` };
 }
 

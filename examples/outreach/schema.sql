@@ -7,6 +7,7 @@ create table if not exists client_registry(
 );
 
 create table if not exists client_leads(
+  workspace_id bigint, -- what row policies compare with the reader's claim
   workspace_name text not null,
   lead_email text not null,
   bison_lead_id bigint,
@@ -29,6 +30,7 @@ create table if not exists client_leads(
 create index if not exists client_leads_stage on client_leads(workspace_name, pipeline_stage);
 
 create table if not exists client_metrics(
+  workspace_id bigint,
   workspace_name text not null,
   metric_type text not null,
   metric_date date not null,

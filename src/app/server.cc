@@ -16,6 +16,7 @@
 #include "ingest/apply/applier.h"
 #include "ingest/inbox/durable_tail.h"
 #include "ingest/inbox/inbox.h"
+#include "ingest/webhook/refused_store.h"
 #include "io/loop.h"
 #include "query/reader_pool.h"
 #include "session/session.h"
@@ -196,6 +197,7 @@ struct Server::Parts final : gateway::Readiness {
 
   PreparedStore prepared;
   std::unique_ptr<ingest::Applier> applier;
+  std::unique_ptr<ingest::RefusedStore> refused;
   std::vector<std::unique_ptr<ingest::Endpoint>> endpoints;
   std::unique_ptr<query::ReaderPool> readers;
   std::unique_ptr<io::FileSystem> files;
@@ -219,6 +221,8 @@ Status Server::Parts::MakeStore() {
   TW_ASSIGN_OR_RETURN(prepared, PrepareStore(configuration, path, {}, random, metrics));
   TW_ASSIGN_OR_RETURN(applier, ingest::Applier::Create(prepared.store->database(),
                                                        prepared.sources, clock, metrics));
+  TW_ASSIGN_OR_RETURN(
+      refused, ingest::RefusedStore::Create(prepared.store->database(), clock, metrics));
   for (const auto& source : prepared.sources) {
     TW_ASSIGN_OR_RETURN(auto endpoint, ingest::Endpoint::Create(*source));
     endpoints.push_back(std::move(endpoint));
@@ -247,6 +251,7 @@ Status Server::Parts::MakeInbox() {
                           .reader = *inbox_reader,
                           .durable_head = [this] { return inbox->durable_head(); },
                           .publish = [this](BatchPtr batch) { Publish(std::move(batch)); },
+                          .housekeeping = [this] { return refused->Trim(); },
                           .reclaim = [this](uint64_t up_to) { inbox->RequestReclaim(up_to); },
                           .clock = clock,
                           .metrics = metrics},
@@ -310,7 +315,11 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
             // Bounded by the store thread's queue; beyond it the count alone is kept.
             (void)store_thread->Post([this, delivery = std::move(delivery),
                                       reason = std::move(reason)]() mutable {
-              (void)applier->KeepRefused(delivery, reason);
+              if (const Status kept = refused->Keep(delivery, reason); !kept.ok()) {
+                telemetry::Log(telemetry::Level::kError, "RefusedNotKept",
+                               "a refused delivery could not be kept",
+                               {{"error", kept.error().message}});
+              }
             });
           },
       .assets = assets,

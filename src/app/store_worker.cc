@@ -71,6 +71,7 @@ Status StoreWorker::PublishCommitted() {
 Status StoreWorker::RunTimers() {
   TW_RETURN_IF_ERROR(wiring_.applier.OnTimer(wiring_.clock.Wall()));
   TW_RETURN_IF_ERROR(PublishCommitted());
+  TW_RETURN_IF_ERROR(wiring_.housekeeping());
   TW_RETURN_IF_ERROR(wiring_.capture.Trim(options_.retention, wiring_.clock.Wall()));
   const uint64_t applied = wiring_.applier.applied_sequence();
   if (applied > reclaimed_) {

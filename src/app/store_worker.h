@@ -37,6 +37,7 @@ class StoreWorker {
     ingest::InboxReader& reader;
     std::function<uint64_t()> durable_head;
     std::function<void(BatchPtr)> publish;
+    std::function<Status()> housekeeping;  // What else is due about once a second.
     std::function<void(uint64_t)> reclaim;
     const Clock& clock;
     telemetry::Registry& metrics;

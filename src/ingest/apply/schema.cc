@@ -99,15 +99,6 @@ create table if not exists tidewire_dead_letter(
 );
 create index if not exists tidewire_dead_letter_sequence on tidewire_dead_letter(sequence);
 
-create table if not exists tidewire_refused(
-  id integer primary key,
-  source text not null,
-  reason text not null,
-  received_at integer not null,
-  remote_address text not null,
-  headers text not null,
-  body blob not null
-);
 )sql");
 }
 

@@ -1,111 +1,127 @@
 #include "ingest/webhook/refused_store.h"
 
-#include "ingest/apply/schema.h"
 #include "json/json.h"
 
 namespace tw::ingest {
 namespace {
 
-constexpr std::chrono::minutes kTrimPeriod{1};
+constexpr std::string_view kSchema = R"sql(
+create table if not exists tidewire_refused(
+  id integer primary key,
+  source text not null,
+  reason text not null,
+  received_at integer not null,
+  remote_address text not null,
+  method text not null,
+  query text not null,
+  headers text not null,
+  body blob not null,
+  bytes integer not null
+) strict;
+create index if not exists tidewire_refused_received on tidewire_refused(received_at);
+)sql";
 
-int64_t Micros(WallTime time) {
-  return time.time_since_epoch().count();
+std::string HeadersJson(const Delivery& delivery) {
+  json::Writer writer;
+  writer.Object();
+  for (const auto& [name, value] : delivery.headers) writer.Key(name).String(value);
+  writer.End();
+  return writer.Take();
 }
 
 }  // namespace
 
+RefusedStore::RefusedStore(sqlite::Database& database, const Clock& clock,
+                           telemetry::Registry& metrics, const RefusedLimits& limits)
+    : database_(database),
+      clock_(clock),
+      limits_(limits),
+      kept_(metrics.GetCounter("tidewire_hooks_refused_kept_total",
+                               "Refused deliveries that were kept.")),
+      dropped_(metrics.GetCounter("tidewire_hooks_refused_dropped_total",
+                                  "Refused deliveries over the limit, counted only.")) {}
+
 Result<std::unique_ptr<RefusedStore>> RefusedStore::Create(sqlite::Database& database,
-                                                           std::string_view source,
-                                                           const RefusedConfig& limits,
-                                                           telemetry::Registry& metrics) {
-  TW_RETURN_IF_ERROR(CreateApplySchema(database));
-  std::unique_ptr<RefusedStore> store(
-      new RefusedStore(database, std::string(source), limits, metrics));
-  TW_ASSIGN_OR_RETURN(
-      store->insert_,
-      database.Prepare("insert into tidewire_refused(source, reason, received_at, remote_address, "
-                       "headers, body) values (?1, ?2, ?3, ?4, ?5, ?6)"));
-  TW_ASSIGN_OR_RETURN(
-      store->expire_,
-      database.Prepare("delete from tidewire_refused where source = ?1 and received_at < ?2"));
-  TW_ASSIGN_OR_RETURN(store->bytes_,
-                      database.Prepare("select coalesce(sum(length(headers) + length(body)), 0) "
-                                       "from tidewire_refused where source = ?1"));
-  TW_ASSIGN_OR_RETURN(store->oldest_,
-                      database.Prepare("select id, length(headers) + length(body) from "
-                                       "tidewire_refused where source = ?1 order by id"));
-  TW_ASSIGN_OR_RETURN(
-      store->remove_,
-      database.Prepare("delete from tidewire_refused where source = ?1 and id <= ?2"));
+                                                           const Clock& clock,
+                                                           telemetry::Registry& metrics,
+                                                           const RefusedLimits& limits) {
+  TW_RETURN_IF_ERROR(database.Execute(kSchema));
+  std::unique_ptr<RefusedStore> store(new RefusedStore(database, clock, metrics, limits));
+  TW_ASSIGN_OR_RETURN(const int64_t bytes,
+                      database.QueryInt("select coalesce(sum(bytes), 0) from tidewire_refused"));
+  store->bytes_ = static_cast<uint64_t>(bytes);
   return store;
 }
 
-void RefusedStore::Add(Delivery delivery, std::string_view reason) {
-  metrics_
-      .GetCounter("tidewire_hook_refused_total", "Deliveries refused by authentication.",
-                  {{"source", source_}, {"reason", std::string(reason)}})
-      .Add();
-  const size_t bytes = DeliveryBytes(delivery);
-  if (waiting_.size() >= kWaitingMax || waiting_bytes_ + bytes > kWaitingBytesMax) {
-    metrics_
-        .GetCounter("tidewire_hook_refused_dropped_total",
-                    "Refused deliveries that were counted but not kept.", {{"source", source_}})
-        .Add();
-    return;
+bool RefusedStore::Admit() {
+  const int64_t second =
+      std::chrono::duration_cast<std::chrono::seconds>(clock_.Mono().time_since_epoch()).count();
+  if (second != second_) {
+    second_ = second;
+    kept_in_second_ = 0;
   }
-  waiting_bytes_ += bytes;
-  waiting_.push_back({std::move(delivery), std::string(reason)});
+  return kept_in_second_++ < limits_.per_second_max;
 }
 
-Status RefusedStore::Flush(WallTime now) {
-  const bool trims = now - trimmed_at_ >= kTrimPeriod;
-  if (waiting_.empty() && !trims) return {};
-  TW_ASSIGN_OR_RETURN(auto transaction, sqlite::Transaction::Begin(database_));
-  for (const Waiting& waiting : waiting_) TW_RETURN_IF_ERROR(Insert(waiting));
-  TW_RETURN_IF_ERROR(Trim(now));
-  TW_RETURN_IF_ERROR(transaction.Commit());
-  waiting_.clear();
-  waiting_bytes_ = 0;
-  trimmed_at_ = now;
+Status RefusedStore::Keep(const Delivery& delivery, std::string_view reason) {
+  const uint64_t bytes = DeliveryBytes(delivery);
+  if (!Admit() || bytes > limits_.bytes_max) {
+    dropped_.Add();
+    return {};
+  }
+  if (bytes_ + bytes > limits_.bytes_max) {
+    TW_RETURN_IF_ERROR(RemoveOldest(bytes_ + bytes - limits_.bytes_max));
+  }
+  TW_ASSIGN_OR_RETURN(
+      auto insert,
+      database_.Prepare("insert into tidewire_refused(source, reason, received_at, remote_address,"
+                        " method, query, headers, body, bytes) values(?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  const std::string headers = HeadersJson(delivery);
+  insert.BindText(1, delivery.source);
+  insert.BindText(2, reason);
+  insert.BindInt(3, delivery.received_at.time_since_epoch().count());
+  insert.BindText(4, delivery.remote_address);
+  insert.BindText(5, delivery.method);
+  insert.BindText(6, delivery.query);
+  insert.BindText(7, headers);
+  insert.BindBlob(8, delivery.body);
+  insert.BindInt(9, static_cast<int64_t>(bytes));
+  TW_RETURN_IF_ERROR(insert.Run());
+  bytes_ += bytes;
+  kept_.Add();
   return {};
 }
 
-Status RefusedStore::Insert(const Waiting& waiting) {
-  json::Writer headers;
-  headers.Object();
-  for (const auto& [name, value] : waiting.delivery.headers) headers.Key(name).String(value);
-  headers.End();
-  const std::string text = headers.Take();
-  insert_.BindText(1, source_);
-  insert_.BindText(2, waiting.reason);
-  insert_.BindInt(3, Micros(waiting.delivery.received_at));
-  insert_.BindText(4, waiting.delivery.remote_address);
-  insert_.BindText(5, text);
-  insert_.BindBlob(6, waiting.delivery.body);
-  return insert_.Run();
+Status RefusedStore::RemoveOldest(uint64_t bytes) {
+  TW_ASSIGN_OR_RETURN(auto oldest,
+                      database_.Prepare("select id, bytes from tidewire_refused order by id"));
+  uint64_t freed = 0;
+  int64_t last = 0;
+  while (freed < bytes) {
+    TW_ASSIGN_OR_RETURN(const bool row, oldest.Step());
+    if (!row) break;
+    last = oldest.ColumnInt(0);
+    freed += static_cast<uint64_t>(oldest.ColumnInt(1));
+  }
+  oldest.Reset();
+  TW_ASSIGN_OR_RETURN(auto remove,
+                      database_.Prepare("delete from tidewire_refused where id <= ?"));
+  remove.BindInt(1, last);
+  TW_RETURN_IF_ERROR(remove.Run());
+  bytes_ -= freed;
+  return {};
 }
 
-Status RefusedStore::Trim(WallTime now) {
-  expire_.BindText(1, source_);
-  expire_.BindInt(2, Micros(now - limits_.keep));
-  TW_RETURN_IF_ERROR(expire_.Run());
-  bytes_.BindText(1, source_);
-  TW_ASSIGN_OR_RETURN(const bool row, bytes_.Step());
-  int64_t over = row ? bytes_.ColumnInt(0) - static_cast<int64_t>(limits_.keep_bytes.bytes) : 0;
-  bytes_.Reset();
-  if (over <= 0) return {};
-  int64_t up_to = 0;
-  oldest_.BindText(1, source_);
-  while (over > 0) {
-    TW_ASSIGN_OR_RETURN(const bool more, oldest_.Step());
-    if (!more) break;
-    up_to = oldest_.ColumnInt(0);
-    over -= oldest_.ColumnInt(1);
-  }
-  oldest_.Reset();
-  remove_.BindText(1, source_);
-  remove_.BindInt(2, up_to);
-  return remove_.Run();
+Status RefusedStore::Trim() {
+  TW_ASSIGN_OR_RETURN(auto remove,
+                      database_.Prepare("delete from tidewire_refused where received_at < ?"));
+  remove.BindInt(1, (clock_.Wall() - limits_.keep).time_since_epoch().count());
+  TW_RETURN_IF_ERROR(remove.Run());
+  if (database_.ChangedRows() == 0) return {};
+  TW_ASSIGN_OR_RETURN(const int64_t bytes,
+                      database_.QueryInt("select coalesce(sum(bytes), 0) from tidewire_refused"));
+  bytes_ = static_cast<uint64_t>(bytes);
+  return {};
 }
 
 }  // namespace tw::ingest

@@ -1,61 +1,56 @@
-// What an endpoint refused, kept for a while within limits, so that a wrong secret on our side
-// loses nothing without a trace (ingestion spec §0, row 1). Table tidewire_refused.
+// Deliveries that were refused, kept so that a wrong secret loses nothing: bounded by age and bytes.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
 #include "ingest/inbox/delivery.h"
-#include "ingest/source_config.h"
 #include "sqlite/sqlite.h"
 #include "telemetry/metrics.h"
 
 namespace tw::ingest {
 
-// One source's refused deliveries. Thread: the store thread only.
+struct RefusedLimits {
+  std::chrono::seconds keep = std::chrono::days{7};
+  uint64_t bytes_max = 256u << 20;
+  // A flood of forged requests costs no more than this; the rest is counted only.
+  uint32_t per_second_max = 100;
+};
+
+// Owns the table tidewire_refused. Thread: the store thread.
 class RefusedStore {
  public:
-  // More between two writes are counted, not kept: a flood costs memory and disk within bounds.
-  static constexpr size_t kWaitingMax = 1'000;
-  static constexpr size_t kWaitingBytesMax = 8u << 20;
-
-  // Creates the table. `database` must outlive the store. Errors: those of sqlite::Database.
+  // Creates the table. `database` and `clock` outlive the store.
   static Result<std::unique_ptr<RefusedStore>> Create(sqlite::Database& database,
-                                                      std::string_view source,
-                                                      const RefusedConfig& limits,
-                                                      telemetry::Registry& metrics);
+                                                      const Clock& clock,
+                                                      telemetry::Registry& metrics,
+                                                      const RefusedLimits& limits = {});
 
-  // Counts `delivery` (as judged: without secrets) and takes it for the next Flush.
-  void Add(Delivery delivery, std::string_view reason);
-  // Writes what waits and removes what is over the limits of age and bytes, the oldest first, in
-  // one transaction. Does nothing when nothing is due. Errors: those of sqlite::Database; what
-  // waits is kept for the next time.
-  Status Flush(WallTime now);
+  // Keeps one; `reason` is a word of HookVerdict's closed set. Over per_second_max it is dropped and
+  // counted. Oldest ones go when bytes_max is reached. Errors: the database's.
+  Status Keep(const Delivery& delivery, std::string_view reason);
+  // Removes what is older than `keep`.
+  Status Trim();
+
+  uint64_t bytes() const { return bytes_; }
 
  private:
-  struct Waiting {
-    Delivery delivery;
-    std::string reason;
-  };
-  RefusedStore(sqlite::Database& database, std::string source, const RefusedConfig& limits,
-               telemetry::Registry& metrics)
-      : database_(database), source_(std::move(source)), limits_(limits), metrics_(metrics) {}
-  Status Insert(const Waiting& waiting);
-  Status Trim(WallTime now);
+  RefusedStore(sqlite::Database& database, const Clock& clock, telemetry::Registry& metrics,
+               const RefusedLimits& limits);
+  bool Admit();
+  Status RemoveOldest(uint64_t bytes);
 
   sqlite::Database& database_;
-  const std::string source_;
-  const RefusedConfig limits_;
-  telemetry::Registry& metrics_;
-  sqlite::Statement insert_, bytes_, expire_, oldest_, remove_;
-  std::vector<Waiting> waiting_;
-  size_t waiting_bytes_ = 0;
-  WallTime trimmed_at_{};
+  const Clock& clock_;
+  const RefusedLimits limits_;
+  uint64_t bytes_ = 0;
+  int64_t second_ = 0;
+  uint32_t kept_in_second_ = 0;
+  telemetry::Counter& kept_;
+  telemetry::Counter& dropped_;
 };
 
 }  // namespace tw::ingest

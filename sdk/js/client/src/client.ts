@@ -342,14 +342,21 @@ class TidewireClient implements Client {
     on(window, 'offline', () => this.#dispatch({ type: 'offline' }));
     const pause = this.#options.pauseWhenHidden;
     let timer: unknown;
+    let released = false;
     on(document, 'visibilitychange', () => {
       this.#env.clearTimeout(timer);
       if (document.visibilityState === 'hidden') {
-        if (pause) timer = this.#env.setTimeout(() => this.pause(), pause.afterMs);
-      } else if (this.status.state === 'offline') {
-        this.#dispatch({ type: 'resume' });
+        if (!pause) return;
+        timer = this.#env.setTimeout(() => {
+          // A pause that the application asked for is its own to end.
+          released = this.#state.phase !== 'paused';
+          this.pause();
+        }, pause.afterMs);
+      } else if (released) {
+        released = false;
+        this.resume();
       } else {
-        // Timers may have slept with the page: try, or probe, now.
+        // Timers may have slept with the page: probe, or try, now.
         this.#dispatch({ type: this.#state.phase === 'open' ? 'online' : 'retry' });
       }
     });
