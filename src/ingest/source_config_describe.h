@@ -127,7 +127,8 @@ constexpr void Describe(Of<FactConfig> auto& config, auto&& field) {
   field("ids", config.ids, "The provider's ids: name of the kind of id, field.");
   field("match", config.match, "How to recognise it without a common id.");
   field("at", config.at, "Field of its time.");
-  field("on_ambiguous", config.on_ambiguous, "When several facts match: the nearest, or a new one.");
+  field("on_ambiguous", config.on_ambiguous,
+        "When several facts match: the nearest, or a new one.");
 }
 constexpr void Describe(Of<MetricConfig> auto& config, auto&& field) {
   field(Required("fact"), config.fact, "The fact that it counts.");

@@ -55,8 +55,7 @@ class Effects {
 
   // Facts. FindAlias follows merges: its fact is never a merged one.
   virtual Result<std::optional<Fact>> FindAlias(uint16_t source, std::string_view tenant,
-                                                std::string_view kind,
-                                                const FactAlias& alias) = 0;
+                                                std::string_view kind, const FactAlias& alias) = 0;
   // Facts that are not merged, with this hash, at `from` … `to`, oldest id first.
   virtual Result<std::vector<Fact>> FindMatches(uint16_t source, std::string_view tenant,
                                                 std::string_view kind, std::string_view hash,

@@ -11,10 +11,12 @@ namespace {
 // Small enough for an honest 24-hour window, large enough that its sum is cheap.
 constexpr int64_t kBucketMicroseconds = 5LL * 60 * 1'000'000;
 
-int64_t Micros(WallTime time) { return time.time_since_epoch().count(); }
+int64_t Micros(WallTime time) {
+  return time.time_since_epoch().count();
+}
 int64_t BucketOf(WallTime time) {
-  return Micros(time) - (Micros(time) % kBucketMicroseconds + kBucketMicroseconds) %
-                            kBucketMicroseconds;
+  return Micros(time) -
+         (Micros(time) % kBucketMicroseconds + kBucketMicroseconds) % kBucketMicroseconds;
 }
 
 }  // namespace
@@ -31,9 +33,8 @@ Status SqliteEffects::PrepareKept() {
       "select id, source, tenant_key, sequence, event_index, event_type, channel, signed_id, "
       "received_at, event from tidewire_parked ";
   TW_ASSIGN_OR_RETURN(parked_events_,
-                      database_.Prepare(columns +
-                                        "where source = ?1 and tenant_key = ?2 "
-                                        "order by sequence, event_index limit ?3"));
+                      database_.Prepare(columns + "where source = ?1 and tenant_key = ?2 "
+                                                  "order by sequence, event_index limit ?3"));
   TW_ASSIGN_OR_RETURN(
       expired_parked_,
       database_.Prepare(columns +
