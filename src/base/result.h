@@ -75,9 +75,11 @@ std::unexpected<Error> Annotate(Error error, std::string_view context);
   if (!result.has_value()) return std::unexpected(std::move(result).error());   \
   lhs = std::move(result).value()
 
-#define TW_RETURN_IF_ERROR(expression)                                     \
-  do {                                                                     \
-    if (auto tw_status = (expression); !tw_status.has_value()) {           \
-      return std::unexpected(std::move(tw_status).error());                \
-    }                                                                      \
+#define TW_RETURN_IF_ERROR(expression) \
+  TW_RETURN_IF_ERROR_INNER(TW_CONCAT(tw_status_, __LINE__), expression)
+#define TW_RETURN_IF_ERROR_INNER(status, expression)         \
+  do {                                                       \
+    if (auto status = (expression); !status.has_value()) {   \
+      return std::unexpected(std::move(status).error());     \
+    }                                                        \
   } while (false)

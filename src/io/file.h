@@ -2,6 +2,7 @@
 // a write, return an error at any call.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -30,12 +31,19 @@ class File {
   // Makes the written bytes survive a power cut, fdatasync(2). After an error the file's contents
   // are unknown: the caller must stop using it (never retry and hope).
   virtual Status Sync() = 0;
-  // Reserves and zero-fills `size` bytes, so that later writes within them change no metadata.
+  // Makes the file at least `size` bytes long and writes zeros from its present end, so that later
+  // writes within it change no metadata.
   virtual Status Allocate(uint64_t size) = 0;
   virtual Status Truncate(uint64_t size) = 0;
 };
 
-// Paths are relative to the root that the implementation was made with, and have no "..".
+struct DiskSpace {
+  uint64_t free_bytes = 0;  // Usable by this process.
+  uint64_t total_bytes = 0;
+};
+
+// Paths are relative to the root that the implementation was made with, and have no "..". Any
+// thread.
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -46,13 +54,19 @@ class FileSystem {
   virtual Result<std::unique_ptr<File>> Open(std::string_view path, OpenMode mode) = 0;
   virtual Status CreateDirectory(std::string_view path) = 0;  // With parents; ok when it exists.
   virtual Result<std::vector<std::string>> List(std::string_view directory) = 0;  // Names, sorted.
+  // Replaces `to`, atomically.
   virtual Status Rename(std::string_view from, std::string_view to) = 0;
   virtual Status Remove(std::string_view path) = 0;
   // Makes creations, renames and removals in `directory` survive a power cut.
   virtual Status SyncDirectory(std::string_view directory) = 0;
+  virtual Result<DiskSpace> Space() = 0;
 };
 
 // The machine's file system below `root`, which must exist.
 std::unique_ptr<FileSystem> MakePosixFileSystem(std::string root);
+
+// `base` with every Sync of a file made `delay` slower, to see what a cloud volume would do.
+std::unique_ptr<FileSystem> MakeSlowSyncFileSystem(std::unique_ptr<FileSystem> base,
+                                                   std::chrono::milliseconds delay);
 
 }  // namespace tw::io

@@ -1,0 +1,154 @@
+// The main configuration file, tidewire.yaml, as structs. Reference: docs/config.md.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+
+namespace tw::app {
+
+using namespace std::chrono_literals;
+
+struct ServerConfig {
+  std::string listen = "127.0.0.1:4000";
+  uint32_t loops = 0;
+  std::chrono::milliseconds ping_interval = 20s;
+  std::chrono::milliseconds pong_timeout = 10s;
+  std::chrono::milliseconds request_timeout = 10s;
+  config::ByteSize outbox_max = config::MiB(1);
+  config::ByteSize message_max{5'000'000};
+  uint32_t connections_max = 100'000;
+  std::vector<std::string> allowed_origins;
+};
+
+constexpr void Describe(config::Of<ServerConfig> auto& config, auto&& field) {
+  field("listen", config.listen,
+        "IP address and port to listen on. Port 0 lets the system choose one.");
+  field("loops", config.loops, 0u, 256u, "Event loops; 0 means one per processor core.");
+  field("ping_interval", config.ping_interval, 1s, 5min,
+        "A silent realtime connection is pinged after this time.");
+  field("pong_timeout", config.pong_timeout, 1s, 5min,
+        "A pinged connection that stays silent this long is gone.");
+  field("request_timeout", config.request_timeout, 1s, 5min,
+        "Time for a whole HTTP request to arrive.");
+  field("outbox_max", config.outbox_max, config::KiB(64), config::GiB(1),
+        "Unsent bytes of one connection; a slower client is cut off and resumes.");
+  field("message_max", config.message_max, config::KiB(16), config::MiB(64),
+        "Largest message of a realtime client.");
+  field("connections_max", config.connections_max, 1u, 10'000'000u,
+        "Open connections of the whole process; more are refused.");
+  field("allowed_origins", config.allowed_origins,
+        "Origins of pages that may open realtime connections, matched exactly; empty: all.");
+}
+
+struct ApiKeyConfig {
+  config::Secret key;
+  std::string role;
+};
+
+constexpr void Describe(config::Of<ApiKeyConfig> auto& config, auto&& field) {
+  field(config::Required("key"), config.key, "An opaque key, sb_publishable_… or sb_secret_….");
+  field(config::Required("role"), config.role, "The role that it stands for.");
+}
+
+struct AuthConfig {
+  config::Secret jwt_secret;
+  std::vector<ApiKeyConfig> api_keys;
+};
+
+constexpr void Describe(config::Of<AuthConfig> auto& config, auto&& field) {
+  field("jwt_secret", config.jwt_secret,
+        "Secret of HS256, HS384 and HS512 tokens, at least 32 bytes.");
+  field("api_keys", config.api_keys, "Opaque API keys and their roles.");
+}
+
+struct HistoryConfig {
+  std::chrono::seconds age_max = 24h;
+  uint64_t changes_max = 1'000'000;
+  config::ByteSize memory_max = config::MiB(16);
+  uint64_t replay_changes_max = 10'000;
+};
+
+constexpr void Describe(config::Of<HistoryConfig> auto& config, auto&& field) {
+  field("age_max", config.age_max, 1min, 720h,
+        "How long changes are kept for clients that return.");
+  field("changes_max", config.changes_max, uint64_t{1'000}, uint64_t{1'000'000'000},
+        "How many changes are kept for clients that return.");
+  field("memory_max", config.memory_max, config::MiB(1), config::GiB(16),
+        "Newest changes kept in memory, per event loop.");
+  field("replay_changes_max", config.replay_changes_max, uint64_t{1}, uint64_t{1'000'000},
+        "A client that missed more changes than this is told to read anew.");
+}
+
+struct StoreConfig {
+  std::vector<config::Located<std::string>> schema;
+  std::vector<config::Located<std::string>> seed;
+  uint32_t reader_threads = 1;
+};
+
+constexpr void Describe(config::Of<StoreConfig> auto& config, auto&& field) {
+  field("schema", config.schema,
+        "SQL files run at every start, in this order; they must be idempotent.");
+  field("seed", config.seed, "SQL files run once, when the database is created.");
+  field("reader_threads", config.reader_threads, 1u, 64u,
+        "Threads for table reads and for resuming from disk.");
+}
+
+enum class PolicyKind : uint8_t { kPermissive, kRestrictive };
+
+constexpr auto ConfigNames(PolicyKind) {
+  return std::array{config::Named{PolicyKind::kPermissive, "permissive"},
+                    config::Named{PolicyKind::kRestrictive, "restrictive"}};
+}
+
+struct PolicyConfig {
+  std::string name;
+  PolicyKind kind = PolicyKind::kPermissive;
+  std::vector<std::string> roles;
+  config::Located<std::string> using_sql;
+};
+
+constexpr void Describe(config::Of<PolicyConfig> auto& config, auto&& field) {
+  field(config::Required("name"), config.name, "Name, for messages.");
+  field("kind", config.kind, "permissive policies are OR-ed, restrictive ones AND-ed.");
+  field("roles", config.roles, "Roles it applies to; empty: all.");
+  field(config::Required("using"), config.using_sql,
+        "SQL expression over the row's columns, auth.uid(), auth.jwt() and auth.role().");
+}
+
+struct TableConfig {
+  bool row_level_security = true;
+  std::vector<PolicyConfig> policies;
+};
+
+constexpr void Describe(config::Of<TableConfig> auto& config, auto&& field) {
+  field("row_level_security", config.row_level_security,
+        "Whether policies decide; false shows every row to every role.");
+  field("policies", config.policies, "Who may see which rows; none: nobody but service_role.");
+}
+
+struct MainConfig {
+  uint32_t version = 1;
+  ServerConfig server;
+  AuthConfig auth;
+  HistoryConfig history;
+  StoreConfig store;
+  config::OrderedMap<TableConfig> tables;
+  config::OrderedMap<config::Located<std::string>> sources;
+};
+
+constexpr void Describe(config::Of<MainConfig> auto& config, auto&& field) {
+  field(config::Required("version"), config.version, 1u, 1u, "Version of this file's format.");
+  field("server", config.server, "Network edge.");
+  field("auth", config.auth, "Who may connect.");
+  field("history", config.history, "What is kept for clients that return.");
+  field("store", config.store, "The embedded database.");
+  field("tables", config.tables, "Tables that clients may follow and read, with their policies.");
+  field("sources", config.sources,
+        "Outside systems: name → source file. The name is part of the hook's path.");
+}
+
+}  // namespace tw::app

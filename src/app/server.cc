@@ -1,0 +1,422 @@
+#include "app/server.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <map>
+#include <thread>
+
+#include "app/prepared_store.h"
+#include "app/store_thread.h"
+#include "auth/token_verifier.h"
+#include "ingest/apply/applier.h"
+#include "ingest/inbox/durable_tail.h"
+#include "ingest/inbox/inbox.h"
+#include "ingest/webhook/refused_store.h"
+#include "io/loop.h"
+#include "query/reader_pool.h"
+#include "session/session.h"
+#include "telemetry/log.h"
+
+namespace tw::app {
+namespace {
+
+constexpr size_t kTailBytesMax = 64u << 20;
+
+// The data directory belongs to one process: an flock(2) that dies with it.
+class DirectoryLock {
+ public:
+  static Result<DirectoryLock> Take(const std::string& directory) {
+    mkdir(directory.c_str(), 0700);
+    const std::string path = directory + "/lock";
+    DirectoryLock lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (lock.descriptor_ < 0) {
+      return Fail(ErrorCode::kUnavailable, "cannot create " + path + "; is the directory writable?");
+    }
+    if (flock(lock.descriptor_, LOCK_EX | LOCK_NB) != 0) {
+      return Fail(ErrorCode::kFailedPrecondition,
+                  "another tidewire process uses " + directory + "; stop it or choose --data");
+    }
+    return lock;
+  }
+  DirectoryLock(DirectoryLock&& other) noexcept
+      : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  DirectoryLock& operator=(DirectoryLock&&) = delete;
+  ~DirectoryLock() {
+    if (descriptor_ >= 0) close(descriptor_);
+  }
+
+ private:
+  explicit DirectoryLock(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_;
+};
+
+// History for one loop: read by the pool, answered on the loop.
+class PoolHistory final : public session::History {
+ public:
+  PoolHistory(query::ReaderPool& pool, io::Loop& loop) : pool_(pool), loop_(loop) {}
+
+  void Read(uint64_t after, uint64_t changes_max,
+            Function<void(Result<BatchPtr>)> done) override {
+    auto shared = std::make_shared<Function<void(Result<BatchPtr>)>>(std::move(done));
+    const Status submitted =
+        pool_.Submit([this, after, changes_max, shared](query::ReadConnection& reader) {
+          auto batch = reader.log.Read(after, changes_max);
+          loop_.Post([shared, batch = std::move(batch)]() mutable { (*shared)(std::move(batch)); });
+        });
+    if (!submitted.ok()) {
+      loop_.Post([shared, error = submitted.error()] { (*shared)(std::unexpected(error)); });
+    }
+  }
+
+ private:
+  query::ReaderPool& pool_;
+  io::Loop& loop_;
+};
+
+// Everything of one event loop.
+struct LoopParts {
+  explicit LoopParts(Clock& clock) : loop(clock) {}
+  io::Loop loop;
+  std::unique_ptr<session::LiveFeed> feed;
+  std::unique_ptr<PoolHistory> history;
+  std::unique_ptr<auth::TokenVerifier> verifier;
+  std::unique_ptr<session::SessionServices> services;
+  std::unique_ptr<gateway::Gateway> gateway;
+  std::unique_ptr<io::Listener> listener;
+  std::thread thread;
+};
+
+// Brings durable groups back to the loops whose connections wait for them.
+class CompletionRouter final : public ingest::CompletionSink {
+ public:
+  explicit CompletionRouter(std::vector<std::unique_ptr<LoopParts>>& loops) : loops_(loops) {}
+
+  void OnDurable(std::span<const ingest::Completion> group) override {
+    for (auto& [owner, ids] : ByLoop(group)) {
+      LoopParts& parts = *loops_[owner];
+      parts.loop.Post([&parts, ids = std::move(ids)] { parts.gateway->OnHooksDurable(ids); });
+    }
+  }
+  void OnFailed(std::span<const ingest::Completion> group, const Error& error) override {
+    for (auto& [owner, ids] : ByLoop(group)) {
+      LoopParts& parts = *loops_[owner];
+      parts.loop.Post([&parts, ids = std::move(ids), code = error.code] {
+        parts.gateway->OnHooksFailed(ids, code);
+      });
+    }
+  }
+
+ private:
+  static std::map<uint64_t, std::vector<uint64_t>> ByLoop(
+      std::span<const ingest::Completion> group) {
+    std::map<uint64_t, std::vector<uint64_t>> by_loop;
+    for (const auto& completion : group) {
+      by_loop[completion.token.owner].push_back(completion.token.id);
+    }
+    return by_loop;
+  }
+  std::vector<std::unique_ptr<LoopParts>>& loops_;
+};
+
+gateway::GatewayLimits GatewayLimitsOf(const ServerConfig& config, size_t loops,
+                                       gateway::Hosts hosts) {
+  gateway::GatewayLimits limits;
+  limits.request_timeout = config.request_timeout;
+  limits.ping_interval = config.ping_interval;
+  limits.pong_timeout = config.pong_timeout;
+  limits.outbox_bytes_max = config.outbox_max.bytes;
+  limits.message_bytes_max = static_cast<uint32_t>(config.message_max.bytes);
+  limits.connections_max = std::max<uint32_t>(1, config.connections_max / uint32_t(loops));
+  limits.allowed_origins = config.allowed_origins;
+  limits.hosts = hosts;
+  return limits;
+}
+
+Result<auth::JwtKey> MakeKey(const AuthConfig& config) {
+  using auth::Algorithm;
+  static constexpr Algorithm kAlgorithms[] = {Algorithm::kHs256, Algorithm::kHs384,
+                                              Algorithm::kHs512};
+  if (config.jwt_secret.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "auth.jwt_secret is not set; write jwt_secret: ${env:TIDEWIRE_JWT_SECRET}");
+  }
+  auto key = auth::JwtKey::Create(config.jwt_secret.Reveal(), kAlgorithms);
+  if (!key.ok()) return Annotate(key.error(), "auth.jwt_secret");
+  return key;
+}
+
+Result<auth::ApiKeys> MakeApiKeys(const AuthConfig& config) {
+  auth::ApiKeys keys;
+  for (const ApiKeyConfig& key : config.api_keys) {
+    if (auto added = keys.Add(key.key.Reveal(), key.role); !added.ok()) {
+      return Annotate(added.error(), "auth.api_keys");
+    }
+  }
+  return keys;
+}
+
+}  // namespace
+
+// In the order of making; destroyed in reverse.
+struct Server::Parts final : gateway::Readiness {
+  Parts(const Configuration& c, const ServerOptions& o, Clock& k, Random& r,
+        telemetry::Registry& m, DirectoryLock l)
+      : configuration(c), options(o), clock(k), random(r), metrics(m), lock(std::move(l)) {}
+
+  std::string NotReadyReason() const override {
+    if (draining.load()) return "draining";
+    if (fatal.load()) return "inbox";
+    if (store_thread != nullptr && !store_thread->healthy()) return "store";
+    return {};
+  }
+
+  Status MakeStore();
+  Status MakeInbox();
+  Status MakeLoops();
+  Status MakeLoop(size_t index, const auth::JwtKey& key, const auth::ApiKeys& api_keys);
+  Status Listen();
+  void StartThreads();
+  void Publish(BatchPtr batch);
+  void Stop();
+
+  const Configuration& configuration;
+  const ServerOptions options;
+  Clock& clock;
+  Random& random;
+  telemetry::Registry& metrics;
+  DirectoryLock lock;
+  gateway::Assets assets{std::vector<gateway::Asset>(options.assets)};
+  std::atomic<bool> draining{false};
+  std::atomic<bool> fatal{false};
+  std::atomic<bool> stopped{false};
+
+  PreparedStore prepared;
+  std::unique_ptr<ingest::Applier> applier;
+  std::unique_ptr<ingest::RefusedStore> refused;
+  std::vector<std::unique_ptr<ingest::Endpoint>> endpoints;
+  std::unique_ptr<query::ReaderPool> readers;
+  std::unique_ptr<io::FileSystem> files;
+
+  gateway::GatewayLimits gateway_limits;
+  session::SessionLimits session_limits;
+  std::unique_ptr<gateway::GatewayMetrics> gateway_metrics;
+  std::unique_ptr<session::SessionMetrics> session_metrics;
+  std::vector<std::unique_ptr<LoopParts>> loops;
+  CompletionRouter completions{loops};
+
+  std::unique_ptr<ingest::DurableTail> tail;
+  std::unique_ptr<ingest::InboxReader> inbox_reader;
+  std::unique_ptr<ingest::InboxWriter> inbox;
+  std::unique_ptr<StoreWorker> worker;
+  std::unique_ptr<StoreThread> store_thread;
+};
+
+Status Server::Parts::MakeStore() {
+  const std::string path = options.data_directory + "/tidewire.db";
+  TW_ASSIGN_OR_RETURN(prepared, PrepareStore(configuration, path, {}, random, metrics));
+  TW_ASSIGN_OR_RETURN(applier, ingest::Applier::Create(prepared.store->database(),
+                                                       prepared.sources, clock, metrics));
+  TW_ASSIGN_OR_RETURN(
+      refused, ingest::RefusedStore::Create(prepared.store->database(), clock, metrics));
+  for (const auto& source : prepared.sources) {
+    TW_ASSIGN_OR_RETURN(auto endpoint, ingest::Endpoint::Create(*source));
+    endpoints.push_back(std::move(endpoint));
+  }
+  TW_ASSIGN_OR_RETURN(
+      readers, query::ReaderPool::Start(path, prepared.store->epoch(),
+                                        {.threads = configuration.main.store.reader_threads},
+                                        metrics));
+  return {};
+}
+
+Status Server::Parts::MakeInbox() {
+  files = io::MakePosixFileSystem(options.data_directory);
+  changelog::SegmentLogOptions log;
+  log.name = "inbox";
+  log.next_sequence_min = applier->applied_sequence() + 1;
+  TW_ASSIGN_OR_RETURN(auto opened, ingest::Inbox::Open(*files, "inbox", random, metrics, log));
+  inbox_reader = std::make_unique<ingest::InboxReader>(*files, *opened);
+  tail = std::make_unique<ingest::DurableTail>(kTailBytesMax, [this] { store_thread->Wake(); });
+  capture::RetentionLimits retention{.age_max = configuration.main.history.age_max,
+                                     .changes_max = configuration.main.history.changes_max};
+  worker = std::make_unique<StoreWorker>(
+      StoreWorker::Wiring{.capture = *prepared.capture,
+                          .applier = *applier,
+                          .tail = *tail,
+                          .reader = *inbox_reader,
+                          .durable_head = [this] { return inbox->durable_head(); },
+                          .publish = [this](BatchPtr batch) { Publish(std::move(batch)); },
+                          .housekeeping = [this] { return refused->Trim(); },
+                          .reclaim = [this](uint64_t up_to) { inbox->RequestReclaim(up_to); },
+                          .clock = clock,
+                          .metrics = metrics},
+      StoreWorkerOptions{.retention = retention});
+  store_thread = std::make_unique<StoreThread>(*worker, metrics);
+  inbox = std::make_unique<ingest::InboxWriter>(
+      std::move(opened), ingest::InboxWriterOptions{}, clock, metrics, completions, tail.get(),
+      [this](const Error& error) {
+        telemetry::Log(telemetry::Level::kError, "InboxSyncFailed",
+                       "deliveries can no longer be made durable; the process ends",
+                       {{"error", error.message}});
+        fatal.store(true);
+      });
+  return {};
+}
+
+Status Server::Parts::MakeLoops() {
+  const ServerConfig& config = configuration.main.server;
+  const size_t count =
+      config.loops > 0 ? config.loops : std::max(1u, std::thread::hardware_concurrency());
+  gateway_limits = GatewayLimitsOf(config, count, options.hosts);
+  session_limits.replay_changes_max = configuration.main.history.replay_changes_max;
+  gateway_metrics = std::make_unique<gateway::GatewayMetrics>(metrics);
+  session_metrics = std::make_unique<session::SessionMetrics>(metrics);
+  TW_ASSIGN_OR_RETURN(const auth::JwtKey key, MakeKey(configuration.main.auth));
+  TW_ASSIGN_OR_RETURN(const auth::ApiKeys api_keys, MakeApiKeys(configuration.main.auth));
+  for (size_t i = 0; i < count; ++i) {
+    loops.push_back(std::make_unique<LoopParts>(clock));
+    TW_RETURN_IF_ERROR(MakeLoop(i, key, api_keys));
+  }
+  return {};
+}
+
+Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
+                               const auth::ApiKeys& api_keys) {
+  LoopParts& parts = *loops[index];
+  parts.feed = std::make_unique<session::LiveFeed>(
+      prepared.capture->head(),
+      session::TailLimits{.bytes_max = configuration.main.history.memory_max.bytes}, metrics);
+  parts.history = std::make_unique<PoolHistory>(*readers, parts.loop);
+  parts.verifier = std::make_unique<auth::TokenVerifier>(key, api_keys, clock, metrics);
+  parts.services = std::make_unique<session::SessionServices>(
+      session::SessionServices{.feed = *parts.feed,
+                               .history = *parts.history,
+                               .verifier = *parts.verifier,
+                               .catalog = prepared.catalog,
+                               .timers = parts.loop.timers(),
+                               .clock = clock,
+                               .limits = session_limits,
+                               .metrics = *session_metrics});
+  parts.gateway = std::make_unique<gateway::Gateway>(gateway::Gateway::Wiring{
+      .loop = parts.loop,
+      .loop_index = index,
+      .sessions = *parts.services,
+      .readers = *readers,
+      .epoch = prepared.store->epoch(),
+      .endpoints = endpoints,
+      .inbox = *inbox,
+      .keep_refused =
+          [this](ingest::Delivery&& delivery, std::string reason) {
+            // Bounded by the store thread's queue; beyond it the count alone is kept.
+            (void)store_thread->Post([this, delivery = std::move(delivery),
+                                      reason = std::move(reason)]() mutable {
+              if (const Status kept = refused->Keep(delivery, reason); !kept.ok()) {
+                telemetry::Log(telemetry::Level::kError, "RefusedNotKept",
+                               "a refused delivery could not be kept",
+                               {{"error", kept.error().message}});
+              }
+            });
+          },
+      .assets = assets,
+      .readiness = *this,
+      .demo_config = options.demo_config,
+      .metrics = *gateway_metrics,
+      .limits = gateway_limits,
+      .random = random});
+  return {};
+}
+
+Status Server::Parts::Listen() {
+  uint16_t port = options.port;
+  for (const auto& parts : loops) {
+    TW_ASSIGN_OR_RETURN(
+        parts->listener,
+        io::Listener::Listen(parts->loop, options.address, port,
+                             [gateway = parts->gateway.get()](std::unique_ptr<io::Stream> stream) {
+                               gateway->OnAccept(std::move(stream));
+                             }));
+    port = parts->listener->port();
+  }
+  return {};
+}
+
+void Server::Parts::StartThreads() {
+  store_thread->Start();
+  for (const auto& parts : loops) {
+    parts->thread = std::thread([&loop = parts->loop] { loop.Run(); });
+  }
+}
+
+void Server::Parts::Publish(BatchPtr batch) {
+  for (const auto& parts : loops) {
+    parts->loop.Post([feed = parts->feed.get(), batch] { feed->Publish(batch); });
+  }
+}
+
+void Server::Parts::Stop() {
+  if (stopped.exchange(true)) return;
+  draining.store(true);
+  for (const auto& parts : loops) {
+    parts->loop.Post([&parts = *parts] {
+      parts.listener->Stop();
+      parts.gateway->Drain();
+    });
+  }
+  // Accepted deliveries become durable and are answered; then the loops may go.
+  if (inbox != nullptr) inbox->Stop();
+  if (store_thread != nullptr) store_thread->Stop();
+  constexpr std::chrono::milliseconds kDrainMax{1'000};
+  const MonoTime until = clock.Mono() + kDrainMax;
+  while (gateway_metrics != nullptr && gateway_metrics->connections.value() > 0 &&
+         clock.Mono() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  }
+  for (const auto& parts : loops) parts->loop.Stop();
+  for (const auto& parts : loops) {
+    if (parts->thread.joinable()) parts->thread.join();
+  }
+  // Its threads post to the loops, so they end before the loops are destroyed.
+  readers.reset();
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Server::~Server() { Stop(); }
+
+uint16_t Server::port() const { return parts_->loops.front()->listener->port(); }
+bool Server::failed() const { return parts_->fatal.load(); }
+void Server::Stop() { parts_->Stop(); }
+
+Result<std::unique_ptr<Server>> Server::Start(const Configuration& configuration,
+                                              const ServerOptions& options, Clock& clock,
+                                              Random& random, telemetry::Registry& metrics) {
+  TW_ASSIGN_OR_RETURN(auto lock, DirectoryLock::Take(options.data_directory));
+  std::unique_ptr<Server> server(new Server(std::make_unique<Parts>(
+      configuration, options, clock, random, metrics, std::move(lock))));
+  TW_RETURN_IF_ERROR(server->parts_->MakeStore());
+  TW_RETURN_IF_ERROR(server->parts_->MakeInbox());
+  TW_RETURN_IF_ERROR(server->parts_->MakeLoops());
+  TW_RETURN_IF_ERROR(server->parts_->Listen());
+  server->parts_->StartThreads();
+  return server;
+}
+
+Status CheckAgainstStore(const Configuration& configuration, const std::string& database_path,
+                         Random& random) {
+  telemetry::Registry metrics;
+  TW_ASSIGN_OR_RETURN(const auto prepared,
+                      PrepareStore(configuration, database_path, {}, random, metrics));
+  for (const auto& source : prepared.sources) {
+    TW_RETURN_IF_ERROR(ingest::Endpoint::Create(*source));
+  }
+  TW_RETURN_IF_ERROR(MakeKey(configuration.main.auth));
+  TW_RETURN_IF_ERROR(MakeApiKeys(configuration.main.auth));
+  return {};
+}
+
+}  // namespace tw::app

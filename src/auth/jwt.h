@@ -1,0 +1,107 @@
+// auth: from a token to the claims that sessions, policies and queries use.
+//
+//   token text ──TokenVerifier──▶ ClaimsPtr | AuthError
+//
+// Start here   token_verifier.h (the front door, cached) → jwt.h (one token, uncached) →
+//              api_keys.h (opaque keys).
+// Promises     A key verifies only the algorithms it was configured for. Nothing in a token's
+// header
+//              chooses a key, names a file or a URL. Secrets are compared in constant time. No
+//              token or secret is logged or repeated in an error.
+// Thread       The loop that owns the verifier; ClaimsPtr may go anywhere.
+// Not here     What a role may see (policy), when an expired session ends (session).
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <ostream>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "crypto/hash.h"
+#include "model/claims.h"
+
+namespace tw::auth {
+
+// Longer tokens are kMalformed, unread.
+inline constexpr size_t kTokenBytesMax = 16 << 10;
+// RFC 7518 §3.2: a key no shorter than HS256's output.
+inline constexpr size_t kSecretBytesMin = 32;
+// How far in the future `nbf` may lie: the clocks of issuer and server differ.
+inline constexpr std::chrono::seconds kNotBeforeLeeway{30};
+
+// RFC 7518 §3.1, the symmetric ones.
+enum class Algorithm : uint8_t { kHs256, kHs384, kHs512 };
+// "HS256", …
+std::string_view ToString(Algorithm algorithm);
+std::optional<Algorithm> ParseAlgorithm(std::string_view name);
+
+enum class AuthErrorCode : uint8_t {
+  kExpired,            // `exp` is not in the future.
+  kClaimsMissing,      // `role` or `exp` is absent, or `role` is no string or empty.
+  kExpirationInvalid,  // `exp` is no number, negative, or past what WallTime can hold.
+  kNotYetValid,        // `nbf` is no number, or further in the future than kNotBeforeLeeway.
+  kMalformed,  // Not three base64url parts of JSON objects, or too long, or `iat` no number.
+  kSignature,  // Wrong signature, or an algorithm that is not configured.
+};
+
+struct AuthError {
+  AuthErrorCode code = AuthErrorCode::kMalformed;
+  // Exactly as Supabase Realtime says it, e.g. "Token has expired 12 seconds ago".
+  std::string message;
+  bool operator==(const AuthError&) const = default;
+};
+std::ostream& operator<<(std::ostream& out, const AuthError& error);
+
+// The stable code that upstream puts in front of the message: "InvalidJWTToken", "MalformedJWT",
+// "JwtSignatureError" (realtime-protocol §6.6).
+std::string_view UpstreamCode(AuthErrorCode code);
+// The message for the handshake's 401 body, which for an expired token names no seconds (§1.3).
+std::string ConnectMessage(const AuthError& error);
+AuthError MakeAuthError(AuthErrorCode code);
+
+// A token whose signature and form are right. Whether it may be used now is CheckTimes' question.
+struct SignedClaims {
+  ClaimsPtr claims;
+  std::optional<WallTime> not_before;
+};
+
+// One secret, bound to the algorithms that it may verify. Immutable.
+class JwtKey {
+ public:
+  // Errors: kInvalidArgument when `secret` is shorter than kSecretBytesMin or looks like an
+  // asymmetric key (PEM, JWK), which must never become an HMAC secret; or without algorithms.
+  static Result<JwtKey> Create(std::string_view secret, std::span<const Algorithm> algorithms);
+
+  // Checks form, algorithm, signature and claims of a compact JWS (RFC 7515 §5.2, RFC 7519 §7.2),
+  // but not its times. Header members other than `alg` are ignored, except `crit`, which is
+  // refused.
+  std::expected<SignedClaims, AuthError> Verify(std::string_view token) const;
+
+ private:
+  struct Entry {
+    Algorithm algorithm;
+    crypto::HmacKey key;
+  };
+  explicit JwtKey(std::vector<Entry> entries) : entries_(std::move(entries)) {}
+  std::vector<Entry> entries_;
+};
+
+// kExpired when claims.expires_at ≤ now, kNotYetValid when not_before > now + kNotBeforeLeeway.
+std::expected<void, AuthError> CheckTimes(const SignedClaims& signed_claims, WallTime now);
+
+// White space trimmed and percent-encoding undone, as clients paste tokens into URLs.
+// nullopt for a '%' without two hex digits, or for more than kTokenBytesMax.
+std::optional<std::string> CleanToken(std::string_view text);
+
+// A signed token with `claims_json` as its payload, byte for byte.
+// Errors: kInvalidArgument when that is no JSON object.
+Result<std::string> MintToken(std::string_view claims_json, std::string_view secret,
+                              Algorithm algorithm);
+
+}  // namespace tw::auth

@@ -1,0 +1,31 @@
+#include "cli/output.h"
+
+#include <cstdio>
+
+#include "json/json.h"
+
+namespace tw::cli {
+
+ExitCode PrintError(Format format, const Error& error, ExitCode code) {
+  if (format == Format::kJson) {
+    json::Writer writer;
+    writer.Object().Key("error").String(error.message);
+    writer.Key("code").String(ToString(error.code)).End();
+    std::fprintf(stderr, "%s\n", writer.Take().c_str());
+  } else {
+    std::fprintf(stderr, "tidewire: %s\n", error.message.c_str());
+  }
+  return code;
+}
+
+ExitCode ExitCodeOf(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kNotFound: return ExitCode::kConfig;
+    case ErrorCode::kUnauthenticated:
+    case ErrorCode::kPermissionDenied: return ExitCode::kAuth;
+    default: return ExitCode::kRuntime;
+  }
+}
+
+}  // namespace tw::cli

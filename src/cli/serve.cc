@@ -1,0 +1,241 @@
+#include "cli/serve.h"
+
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "app/demo_traffic.h"
+#include "app/dev.h"
+#include "app/server.h"
+#include "base/strings.h"
+#include "json/json.h"
+#include "telemetry/log.h"
+
+namespace tw::cli {
+namespace {
+
+struct Address {
+  std::string ip;
+  uint16_t port = 0;
+};
+
+// "127.0.0.1:4000", "[::1]:4000".
+Result<Address> ParseListen(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  const auto port = colon == std::string_view::npos
+                        ? std::nullopt
+                        : ParseUint64(text.substr(colon + 1));
+  if (!port || *port > 65'535) {
+    return Fail(ErrorCode::kInvalidArgument, "--listen: '" + std::string(text) +
+                                                 "' is not ADDRESS:PORT, e.g. 127.0.0.1:4000");
+  }
+  std::string_view ip = text.substr(0, colon);
+  if (ip.starts_with('[') && ip.ends_with(']')) ip = ip.substr(1, ip.size() - 2);
+  if (ip == "localhost") ip = "127.0.0.1";
+  return Address{std::string(ip), static_cast<uint16_t>(*port)};
+}
+
+bool IsLoopback(std::string_view ip) { return ip.starts_with("127.") || ip == "::1"; }
+
+std::string HostPort(const Address& address, uint16_t port) {
+  const std::string host =
+      address.ip.find(':') == std::string::npos ? address.ip : "[" + address.ip + "]";
+  return host + ":" + std::to_string(port);
+}
+
+// SIGINT and SIGTERM, delivered to whoever waits here. Blocked before any thread starts, so that
+// every thread inherits it.
+class Signals {
+ public:
+  Signals() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGINT);
+    sigaddset(&set_, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+  }
+  // True when a signal came within the time.
+  bool WaitFor(std::chrono::milliseconds time) const {
+    const timespec wait{time.count() / 1'000, (time.count() % 1'000) * 1'000'000};
+    return sigtimedwait(&set_, nullptr, &wait) > 0;
+  }
+
+ private:
+  sigset_t set_;
+};
+
+ExitCode RunUntilSignal(app::Server& server, const Signals& signals) {
+  while (!signals.WaitFor(std::chrono::milliseconds{500})) {
+    if (server.failed()) return ExitCode::kRuntime;
+  }
+  telemetry::Log(telemetry::Level::kInfo, "Stopping", "draining and stopping");
+  server.Stop();
+  return ExitCode::kOk;
+}
+
+Result<app::Configuration> Load(const ServeArguments& arguments,
+                                const config::Environment& environment) {
+  if (arguments.config.empty()) {
+    return app::LoadConfiguration(*app::EmbeddedExample(), "tidewire.yaml", environment);
+  }
+  const std::filesystem::path path(arguments.config);
+  const auto directory = path.has_parent_path() ? path.parent_path() : ".";
+  return app::LoadConfiguration(*app::MakeDirectoryFiles(directory.string()),
+                                path.filename().string(), environment);
+}
+
+struct Started {
+  std::string url;
+  std::string realtime_url;
+  std::string hook_url;
+  std::string data_directory;
+};
+
+Started Describe(const Address& address, uint16_t port, const app::Configuration& configuration,
+                 const std::string& data_directory) {
+  const std::string host = HostPort(address, port);
+  Started started{"http://" + host, "ws://" + host + "/realtime/v1", "", data_directory};
+  if (!configuration.sources.empty()) {
+    started.hook_url =
+        started.url + "/hooks/" + configuration.sources.front().name + "/" +
+        app::ProcessEnvironment(app::DevEnvironment()).Variable("TIDEWIRE_HOOK_TOKEN").value_or("");
+  }
+  return started;
+}
+
+void PrintJson(const Started& started, const app::DevKeys& keys) {
+  json::Writer w;
+  w.Object().Key("url").String(started.url).Key("realtime_url").String(started.realtime_url);
+  w.Key("hook_url").String(started.hook_url).Key("anon_key").String(keys.anon_key);
+  w.Key("service_key").String(keys.service_key);
+  w.Key("data_dir").String(started.data_directory).End();
+  std::printf("%s\n", w.Take().c_str());
+  std::fflush(stdout);
+}
+
+void PrintText(const Started& started, const app::DevKeys& keys) {
+  std::printf(
+      "\n  Tidewire development server. Not for production: the secrets are public.\n\n"
+      "  Page       %s\n"
+      "  Realtime   %s\n"
+      "  Tables     %s/rest/v1/client_leads\n"
+      "  Hook       %s\n"
+      "  Health     %s/health/ready   %s/metrics\n"
+      "  Data       %s\n\n"
+      "  anon key     %s\n"
+      "  service key  %s\n"
+      "  token of %s (workspace %lld)\n               %s\n\n"
+      "  Send an event yourself:\n\n"
+      "  curl -X POST %s -H 'content-type: application/json' -d '"
+      "{\"event\":{\"type\":\"CONTACT_REPLIED\",\"workspace_id\":%lld},\"data\":{\"lead\":"
+      "{\"id\":1,\"email\":\"you@example.com\",\"first_name\":\"You\"},\"reply\":{\"id\":1}}}'\n\n",
+      started.url.c_str(), started.realtime_url.c_str(), started.url.c_str(),
+      started.hook_url.c_str(), started.url.c_str(), started.url.c_str(),
+      started.data_directory.c_str(), keys.anon_key.c_str(), keys.service_key.c_str(),
+      keys.users.front().name.c_str(), static_cast<long long>(keys.users.front().workspace_id),
+      keys.users.front().token.c_str(), started.hook_url.c_str(),
+      static_cast<long long>(keys.users.front().workspace_id));
+  std::fflush(stdout);
+}
+
+std::string DataDirectory(const ServeArguments& arguments) {
+  const std::string chosen = arguments.data_directory.empty() ? "data" : arguments.data_directory;
+  return std::filesystem::absolute(chosen).lexically_normal().string();
+}
+
+}  // namespace
+
+ExitCode RunDev(const ServeArguments& arguments) {
+  const Signals signals;
+  const app::ProcessEnvironment environment(app::DevEnvironment());
+  const auto fail = [&](const Error& error) {
+    return PrintError(arguments.format, error, ExitCodeOf(error));
+  };
+  auto configuration = Load(arguments, environment);
+  if (!configuration.ok()) return fail(configuration.error());
+  const auto address = ParseListen(arguments.listen.empty() ? configuration->main.server.listen
+                                                            : arguments.listen);
+  if (!address.ok()) return PrintError(arguments.format, address.error(), ExitCode::kUsage);
+  if (!IsLoopback(address->ip) && !arguments.allow_any_address) {
+    return PrintError(arguments.format,
+                      Error{ErrorCode::kInvalidArgument,
+                            "the development server uses public secrets and listens on loopback "
+                            "only; say --i-know to listen on " + address->ip + " all the same"},
+                      ExitCode::kUsage);
+  }
+  const auto keys = app::MintDevKeys(configuration->main.auth.jwt_secret.Reveal(),
+                                     SystemClock().Wall());
+  if (!keys.ok()) return fail(keys.error());
+
+  app::ServerOptions options{.data_directory = DataDirectory(arguments),
+                             .address = address->ip,
+                             .port = address->port,
+                             .hosts = arguments.allow_any_address ? gateway::Hosts::kAny
+                                                                  : gateway::Hosts::kLoopback,
+                             .demo_config = app::DemoConfigJson(*keys),
+                             .assets = app::EmbeddedPage()};
+  telemetry::Registry metrics;
+  auto server =
+      app::Server::Start(*configuration, options, SystemClock(), SystemRandom(), metrics);
+  if (!server.ok()) return fail(server.error());
+  const Started started =
+      Describe(*address, (*server)->port(), *configuration, options.data_directory);
+  if (arguments.format == Format::kJson) {
+    PrintJson(started, *keys);
+  } else {
+    PrintText(started, *keys);
+  }
+  std::unique_ptr<app::DemoTraffic> traffic;
+  if (arguments.demo_traffic && arguments.config.empty()) {
+    traffic = std::make_unique<app::DemoTraffic>(
+        (*server)->port(), environment.Variable("TIDEWIRE_HOOK_SECRET").value_or(""),
+        SystemClock(), SystemRandom());
+  }
+  const ExitCode code = RunUntilSignal(**server, signals);
+  traffic.reset();
+  return code;
+}
+
+ExitCode RunServe(const ServeArguments& arguments) {
+  const Signals signals;
+  const app::ProcessEnvironment environment;
+  const auto fail = [&](const Error& error) {
+    return PrintError(arguments.format, error, ExitCodeOf(error));
+  };
+  if (arguments.config.empty()) {
+    return PrintError(arguments.format,
+                      Error{ErrorCode::kInvalidArgument,
+                            "serve needs --config FILE; `tidewire dev` runs without one"},
+                      ExitCode::kUsage);
+  }
+  auto configuration = Load(arguments, environment);
+  if (!configuration.ok()) return fail(configuration.error());
+  if (configuration->main.auth.jwt_secret.Reveal() == app::kDevJwtSecret) {
+    return fail(Error{ErrorCode::kInvalidArgument,
+                      "auth.jwt_secret is the public development secret; choose your own"});
+  }
+  const auto address = ParseListen(arguments.listen.empty() ? configuration->main.server.listen
+                                                            : arguments.listen);
+  if (!address.ok()) return PrintError(arguments.format, address.error(), ExitCode::kUsage);
+  telemetry::Registry metrics;
+  auto server = app::Server::Start(*configuration,
+                                   {.data_directory = DataDirectory(arguments),
+                                    .address = address->ip,
+                                    .port = address->port},
+                                   SystemClock(), SystemRandom(), metrics);
+  if (!server.ok()) return fail(server.error());
+  const std::string url = "http://" + HostPort(*address, (*server)->port());
+  if (arguments.format == Format::kJson) {
+    json::Writer w;
+    w.Object().Key("url").String(url).Key("data_dir").String(DataDirectory(arguments)).End();
+    std::printf("%s\n", w.Take().c_str());
+    std::fflush(stdout);
+  }
+  telemetry::Log(telemetry::Level::kInfo, "Listening", "ready", {{"url", url}});
+  return RunUntilSignal(**server, signals);
+}
+
+}  // namespace tw::cli

@@ -1,0 +1,24 @@
+// `tidewire dev` and `tidewire serve`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "cli/output.h"
+
+namespace tw::cli {
+
+struct ServeArguments {
+  std::string config;           // Empty in `dev`: the built-in example.
+  std::string data_directory;   // Empty: ./data
+  std::string listen;           // Empty: as configured.
+  bool demo_traffic = true;     // `dev` only.
+  bool allow_any_address = false;  // `dev` only: --i-know
+  Format format = Format::kText;
+};
+
+// Run until SIGINT or SIGTERM, or until the server fails.
+ExitCode RunDev(const ServeArguments& arguments);
+ExitCode RunServe(const ServeArguments& arguments);
+
+}  // namespace tw::cli

@@ -1,0 +1,128 @@
+// gateway: the network edge: HTTP requests, hooks, table reads, realtime connections.
+//
+//   Stream ──▶ Connection ──head──▶ Route ──body──▶ handler ──▶ Exchange::Respond
+//                   └── upgrade ──▶ RealtimeConnection ──▶ session
+//
+// Start here   gateway.h (what a loop shares) → connection.h (one connection) → routes.h (the table
+//              of routes) → realtime_connection.h.
+// Promises     A body's limit is known before it is read. A hook is answered only after its bytes
+//              are durable. One request of a connection is answered before the next is read. What a
+//              peer does wrong ends its own connection only.
+// Thread       One Gateway per loop; answers from other threads come through Loop::Post.
+// Not here     What messages mean (session), whether a delivery is genuine (ingest/webhook).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "auth/token_verifier.h"
+#include "base/random.h"
+#include "gateway/assets.h"
+#include "ingest/inbox/inbox_writer.h"
+#include "ingest/webhook/endpoint.h"
+#include "io/loop.h"
+#include "io/stream.h"
+#include "query/reader_pool.h"
+#include "query/table_reader.h"
+#include "session/session.h"
+#include "telemetry/metrics.h"
+
+namespace tw::gateway {
+
+// Which Host headers are answered.
+enum class Hosts : uint8_t { kAny, kLoopback };
+
+struct GatewayLimits {
+  size_t body_bytes_default = 64 * 1024;
+  std::chrono::milliseconds request_timeout{10'000};
+  std::chrono::milliseconds keep_alive_timeout{75'000};
+  std::chrono::milliseconds ping_interval{20'000};
+  std::chrono::milliseconds pong_timeout{10'000};
+  size_t outbox_bytes_max = 1u << 20;
+  uint32_t message_bytes_max = 5'000'000;
+  uint32_t connections_max = 100'000;  // Of this loop.
+  std::vector<std::string> allowed_origins;  // Empty: all.
+  Hosts hosts = Hosts::kAny;
+  query::ReaderLimits reads;
+};
+
+struct GatewayMetrics {
+  explicit GatewayMetrics(telemetry::Registry& registry);
+  telemetry::Registry& registry;
+  telemetry::Gauge& connections;
+  telemetry::Gauge& realtime_connections;
+  telemetry::Counter& requests;
+  telemetry::Counter& refused_connections;
+  telemetry::Counter& slow_consumers;
+  telemetry::Counter& half_open;
+  telemetry::Counter& protocol_errors;
+  telemetry::Counter& hooks_accepted;
+  telemetry::Counter& hooks_refused;
+  telemetry::Counter& hooks_malformed;
+  telemetry::Counter& hooks_too_large;
+  telemetry::Counter& hooks_overload;
+  telemetry::Histogram& hook_seconds;
+};
+
+// Whether the process takes work; read by the health routes. Any thread.
+class Readiness {
+ public:
+  virtual ~Readiness() = default;
+  // Empty when ready; else why not ("draining", "store").
+  virtual std::string NotReadyReason() const = 0;
+};
+
+class Connection;
+
+class Gateway {
+ public:
+  // All references outlive the gateway.
+  struct Wiring {
+    io::Loop& loop;
+    uint64_t loop_index;
+    session::SessionServices& sessions;
+    query::ReaderPool& readers;
+    uint64_t epoch;
+    const std::vector<std::unique_ptr<ingest::Endpoint>>& endpoints;
+    ingest::InboxWriter& inbox;
+    // Keeps a refused delivery; called on the loop, must not block.
+    std::function<void(ingest::Delivery&&, std::string reason)> keep_refused;
+    const Assets& assets;
+    const Readiness& readiness;
+    // JSON for GET /demo/config.json; empty outside of `tidewire dev`.
+    std::string demo_config;
+    GatewayMetrics& metrics;
+    const GatewayLimits& limits;
+    Random& random;
+  };
+  explicit Gateway(Wiring wiring);
+  ~Gateway();
+
+  void OnAccept(std::unique_ptr<io::Stream> stream);
+
+  // The deliveries with these connection ids are durable, or failed. On the loop.
+  void OnHooksDurable(const std::vector<uint64_t>& connection_ids);
+  void OnHooksFailed(const std::vector<uint64_t>& connection_ids, ErrorCode code);
+
+  // Null when the connection is gone.
+  Connection* Find(uint64_t id);
+  // Destroys the connection in a later turn.
+  void Remove(uint64_t id);
+
+  // Tells realtime clients that the server goes, then closes every connection.
+  void Drain();
+  size_t connections() const { return connections_.size(); }
+
+  const Wiring& wiring() const { return wiring_; }
+
+ private:
+  Wiring wiring_;
+  uint64_t next_id_ = 1;
+  std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
+};
+
+}  // namespace tw::gateway

@@ -1,0 +1,45 @@
+// A realtime client's WebSocket: frames, pings, the bounded outbox.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "io/stream.h"
+#include "io/timer_wheel.h"
+#include "session/session.h"
+#include "websocket/decoder.h"
+
+namespace tw::gateway {
+
+class Gateway;
+
+class RealtimeConnection final : public session::Transport {
+ public:
+  RealtimeConnection(Gateway& gateway, protocol::Version version, ClaimsPtr claims);
+  ~RealtimeConnection() override;
+
+  // The stream is a WebSocket from here on; it outlives this.
+  void Attach(io::Stream& stream);
+  size_t OnBytes(std::span<char> bytes);
+  // Sends the system message and close code 1012, so that clients come back.
+  void Drain();
+
+  void OnFrame(const io::SharedBytes& frame) override;
+  void CloseWith(uint16_t code, std::string_view reason) override;
+
+ private:
+  void OnEvent(const websocket::Event& event);
+  void OnSilence();
+  void Send(websocket::Opcode opcode, std::string_view payload);
+
+  Gateway& gateway_;
+  io::Stream* stream_ = nullptr;
+  websocket::Decoder decoder_;
+  session::Session session_;
+  io::Timer silence_;
+  bool pinged_ = false;
+  bool closing_ = false;
+};
+
+}  // namespace tw::gateway

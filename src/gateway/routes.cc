@@ -1,0 +1,49 @@
+#include "gateway/routes.h"
+
+#include "gateway/gateway.h"
+#include "gateway/handlers.h"
+
+namespace tw::gateway {
+namespace {
+
+// Searched in order: the first that fits wins, so the catch-all stands last.
+constexpr Route kRoutes[] = {
+    {"GET", "/health/live", RouteAuth::kOpen, 0, HandleLive},
+    {"GET", "/health/ready", RouteAuth::kOpen, 0, HandleReady},
+    {"GET", "/metrics", RouteAuth::kOpen, 0, HandleMetrics},
+    {"GET", "/realtime/v1/websocket", RouteAuth::kOwn, 0, HandleRealtime},
+    {"GET", "/socket/websocket", RouteAuth::kOwn, 0, HandleRealtime},
+    {"POST", "/hooks/", RouteAuth::kOwn, kHookBody, HandleHook},
+    {"GET", "/hooks/", RouteAuth::kOwn, 0, HandleHook},
+    {"GET", "/rest/v1/", RouteAuth::kToken, 0, HandleTableRead},
+    {"GET", "/demo/config.json", RouteAuth::kOpen, 0, HandleDemoConfig},
+    {"GET", "/", RouteAuth::kOpen, 0, HandleAsset},
+};
+
+bool PathFits(const Route& route, std::string_view path) {
+  if (route.path == "/") return true;
+  if (route.path.ends_with('/')) return path.starts_with(route.path);
+  return path == route.path;
+}
+
+}  // namespace
+
+RouteMatch FindRoute(std::string_view method, std::string_view path) {
+  RouteMatch match;
+  for (const Route& route : kRoutes) {
+    if (!PathFits(route, path)) continue;
+    if (route.method == method) return {&route, {}};
+    if (match.allowed_method.empty() && route.path != "/") match.allowed_method = route.method;
+  }
+  return match;
+}
+
+size_t BodyLimit(const Gateway& gateway, const Route& route, std::string_view path) {
+  if (route.body_bytes_max != kHookBody) return route.body_bytes_max;
+  for (const auto& endpoint : gateway.wiring().endpoints) {
+    if (endpoint->Matches(path)) return endpoint->body_bytes_max();
+  }
+  return 0;
+}
+
+}  // namespace tw::gateway

@@ -1,0 +1,41 @@
+// Every route of the server, in one table: method, path, who may call it, how large its body may be.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace tw::gateway {
+
+class Connection;
+class Gateway;
+
+// Whether a route needs a verified token. Checked in one place, before the handler.
+enum class RouteAuth : uint8_t {
+  kOpen,      // Nobody's data.
+  kOwn,       // The handler checks credentials of its own kind (hooks, the realtime handshake).
+  kToken,     // `Authorization: Bearer` or `apikey`; the handler gets the claims.
+};
+
+struct Route {
+  std::string_view method;  // "GET"; HEAD is not served.
+  std::string_view path;    // Exact, or a prefix when it ends with '/' and is longer than "/".
+  RouteAuth auth;
+  // 0: requests have no body; kHookBody: as the endpoint says.
+  size_t body_bytes_max;
+  void (*handle)(Connection& connection);
+};
+
+inline constexpr size_t kHookBody = SIZE_MAX;
+
+// The route of a request; null when the path is unknown. `method_mismatch` is set when only the
+// method is wrong.
+struct RouteMatch {
+  const Route* route = nullptr;
+  std::string_view allowed_method;  // Of a path that exists, when the method does not fit.
+};
+RouteMatch FindRoute(std::string_view method, std::string_view path);
+
+// The largest body for a request on `route`.
+size_t BodyLimit(const Gateway& gateway, const Route& route, std::string_view path);
+
+}  // namespace tw::gateway

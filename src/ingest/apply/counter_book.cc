@@ -1,0 +1,91 @@
+#include "ingest/apply/counter_book.h"
+
+#include <algorithm>
+
+#include "base/strings.h"
+#include "ingest/apply/local_day.h"
+
+namespace tw::ingest {
+
+void CounterBook::Add(uint16_t source, const TenantContext& tenant, std::string_view contribution,
+                      std::string_view day, int64_t delta, std::string_view channel) {
+  if (contribution.empty()) return;
+  Sums& sums = sums_[{source, tenant.tenant.id}];
+  if (sums.tenant.zone == nullptr) sums.tenant = tenant;
+  sums.channel = channel;
+  for (const std::string_view metric : Split(contribution, ',')) {
+    sums.days[{std::string(day), std::string(metric)}] += delta;
+  }
+}
+
+Status CounterBook::Flush(WallTime now) {
+  const auto sums = std::exchange(sums_, {});
+  for (const auto& [key, tenant] : sums) {
+    TW_RETURN_IF_ERROR(FlushTenant(key.first, tenant, now));
+  }
+  return {};
+}
+
+Status CounterBook::FlushTenant(uint16_t source, const Sums& sums, WallTime now) {
+  const CounterPlan& plan = *sources_[source]->counters;
+  const BindingInput input{
+      .source = sources_[source].get(), .tenant = &sums.tenant, .channel = sums.channel, .now = now};
+  std::vector<Value> key;
+  for (const ColumnBinding& column : plan.day_key) {
+    TW_ASSIGN_OR_RETURN(key.emplace_back(), Evaluate(column, input));
+  }
+  // Days are sorted, so the days of one month follow each other.
+  std::string_view month;
+  std::string_view day_of_month;
+  std::vector<int64_t> deltas(plan.metrics.size());
+  const auto write_month = [&]() -> Status {
+    if (std::ranges::all_of(deltas, [](int64_t delta) { return delta == 0; })) return {};
+    return WriteMonth(source, sums.tenant, sums.channel, day_of_month, deltas, now);
+  };
+  for (const auto& [day_metric, delta] : sums.days) {
+    const auto& [day, metric] = day_metric;
+    if (month != std::string_view(day).substr(0, 7)) {
+      TW_RETURN_IF_ERROR(write_month());
+      std::ranges::fill(deltas, 0);
+      month = std::string_view(day).substr(0, 7);
+      day_of_month = day;
+    }
+    if (delta == 0) continue;
+    TW_RETURN_IF_ERROR(effects_.AddToDay(source, key, metric, day, delta));
+    // A metric of an older version of the source file has no column any more.
+    const auto found = std::ranges::find(plan.metrics, metric);
+    if (found != plan.metrics.end()) {
+      deltas[static_cast<size_t>(found - plan.metrics.begin())] += delta;
+    }
+  }
+  return write_month();
+}
+
+Status CounterBook::OpenMonth(uint16_t source, const TenantContext& tenant, std::string_view day,
+                              WallTime now) {
+  return WriteMonth(source, tenant, kRolloverChannel, day, {}, now);
+}
+
+Status CounterBook::WriteMonth(uint16_t source, const TenantContext& tenant,
+                               std::string_view channel, std::string_view day,
+                               std::span<const int64_t> deltas, WallTime now) {
+  const CounterPlan& plan = *sources_[source]->counters;
+  TW_ASSIGN_OR_RETURN(const WallTime noon, NoonOf(*tenant.zone, day));
+  const BindingInput input{.source = sources_[source].get(),
+                           .tenant = &tenant,
+                           .channel = channel,
+                           .now = now,
+                           .at = noon};
+  std::vector<Value> key;
+  for (const ColumnBinding& column : plan.key) {
+    TW_ASSIGN_OR_RETURN(key.emplace_back(), Evaluate(column, input));
+  }
+  std::vector<Value> stamps;
+  for (const ColumnBinding& column : plan.stamps) {
+    TW_ASSIGN_OR_RETURN(stamps.emplace_back(), Evaluate(column, input));
+  }
+  if (deltas.empty()) return effects_.OpenMonth(source, key, stamps);
+  return effects_.AddToMonth(source, key, deltas, stamps);
+}
+
+}  // namespace tw::ingest

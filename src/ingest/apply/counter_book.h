@@ -1,0 +1,55 @@
+// Changes of counters, summed in memory and written once per batch.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "ingest/apply/binding.h"
+#include "ingest/apply/effects.h"
+#include "ingest/source.h"
+
+namespace tw::ingest {
+
+class CounterBook {
+ public:
+  CounterBook(Effects& effects, std::span<const std::shared_ptr<const Source>> sources)
+      : effects_(effects), sources_(sources) {}
+
+  // Each metric of `contribution` (comma-separated) changes by `delta` on `day`.
+  void Add(uint16_t source, const TenantContext& tenant, std::string_view contribution,
+           std::string_view day, int64_t delta, std::string_view channel);
+
+  // Writes and forgets the sums: a day row per (tenant, day, metric), a month row per (tenant,
+  // month). Sums of zero write nothing. Errors: those of Effects; the sums are lost.
+  Status Flush(WallTime now);
+
+  // A zero month row for `day`'s month, if there is none.
+  Status OpenMonth(uint16_t source, const TenantContext& tenant, std::string_view day,
+                   WallTime now);
+
+  void Clear() { sums_.clear(); }
+
+ private:
+  struct Sums {
+    TenantContext tenant;
+    std::string channel;                                   // The last that changed something.
+    std::map<std::pair<std::string, std::string>, int64_t> days;  // By day, metric.
+  };
+  Status FlushTenant(uint16_t source, const Sums& sums, WallTime now);
+  // Without deltas it only makes sure that the row exists.
+  Status WriteMonth(uint16_t source, const TenantContext& tenant, std::string_view channel,
+                    std::string_view day, std::span<const int64_t> deltas, WallTime now);
+
+  Effects& effects_;
+  std::span<const std::shared_ptr<const Source>> sources_;
+  std::map<std::pair<uint16_t, std::string>, Sums> sums_;  // By source, tenant id.
+};
+
+}  // namespace tw::ingest

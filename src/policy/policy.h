@@ -1,0 +1,144 @@
+// policy: who may see which row: row-level security and filters, decided in memory.
+//
+//   policy SQL ──Compile──▶ TablePolicy ──AccessFor(claims)──▶ Access ──Allows(row)──▶ yes / no
+//   "org=eq.7" ──Parse────▶ Filter ───────────────────────────────────Matches(row)──▶ yes / no
+//
+// Start here   policy.h (who may see) → filter.h (who wants to see) → expression.h (the typed tree)
+//              → compile.h (SQL → tree) → evaluate.h (tree × row → SQL value) → datum.h (values).
+// Promises     Three-valued logic as PostgreSQL: only TRUE shows a row. What cannot be evaluated
+//              exactly is refused at load with its place, never approximated. An error while a row
+//              is judged hides that row. Every anchor is a necessary condition.
+// Differs      From PostgreSQL, on the embedded store, on purpose: text is ordered and equal by
+//              bytes (collation "C"); lower, upper and ILIKE fold ASCII only; regular expressions
+//              are RE2's, and patterns that mean something else there are refused; a stored value
+//              that does not fit its column's declared type (SQLite checks nothing) hides the row
+//              as soon as the decision needs it. Fits: bool = Value bool; int2…int8 = integer;
+//              float8 = real or integer; numeric = integer, real or decimal text; text = text; uuid
+//              = 36 characters all lower or all upper case; date = YYYY-MM-DD; timestamps = text
+//              that ParseTimestamp reads; jsonb = JSON text; bytea = blob.
+// Thread       Everything public is immutable after it is made; any thread.
+// Not here     Where policies are declared (config), which subscribers share an Access (router).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "model/claims.h"
+#include "model/relation.h"
+#include "model/value.h"
+
+namespace tw::policy {
+
+inline constexpr size_t kSqlBytesMax = 64 * 1024;
+inline constexpr size_t kExpressionNodesMax = 4096;
+inline constexpr size_t kPoliciesPerTableMax = 256;
+// More entries than this and a condition counts as not anchored.
+inline constexpr size_t kAnchorsMax = 1024;
+
+struct PolicyDefinition {
+  enum class Kind : uint8_t { kPermissive, kRestrictive };
+  std::string name;
+  std::string using_sql;  // The boolean expression of USING (…), without the parentheses.
+  std::vector<std::string> roles;  // Empty, or containing "public": every role.
+  Kind kind = Kind::kPermissive;
+  std::string where;  // "file:line:column" of the definition, for messages.
+};
+
+enum class RowLevelSecurity : uint8_t { kEnabled, kDisabled };
+
+struct CompileOptions {
+  RowLevelSecurity row_level_security = RowLevelSecurity::kEnabled;
+  // Roles for which row-level security does not exist (BYPASSRLS).
+  std::vector<std::string> bypass_roles = {"service_role"};
+};
+
+// "The row's `column` holds exactly `value`" (operator== of Value). A NULL value means IS NULL.
+struct Anchor {
+  size_t column = 0;
+  Value value;
+  bool operator==(const Anchor&) const = default;
+};
+
+class Program;  // The compiled policies of a table; program.h.
+class Slots;    // The values of the claims expressions of an Access; program.h.
+
+// What one set of claims may see of one table.
+class Access {
+ public:
+  Access(std::shared_ptr<const Program> program, const Claims& claims);
+  ~Access();
+  Access(const Access&) = delete;
+  Access& operator=(const Access&) = delete;
+
+  // Decided without looking at a row. Both false: it depends on the row.
+  bool allows_nothing() const { return verdict_ == Verdict::kNothing; }
+  bool allows_everything() const { return verdict_ == Verdict::kEverything; }
+
+  // True when `row` (of the compiled relation: one value per column) may be seen. Does not allocate
+  // unless the policy computes new text, reads JSON columns or does decimals of stored reals.
+  bool Allows(const Row& row) const;
+
+  // Equal keys decide equally for every row: table, policies that apply, values of their claims
+  // expressions. Opaque bytes; not for display.
+  const std::string& key() const { return key_; }
+
+  // Each allowed row satisfies at least one entry; nullopt: no such list is known. An empty list
+  // means that nothing is allowed. Necessary, not sufficient: always ask Allows as well.
+  std::optional<std::span<const Anchor>> anchors() const {
+    if (!anchors_) return std::nullopt;
+    return std::span<const Anchor>(*anchors_);
+  }
+
+  // Set when an expression over the claims raised: access is denied, and the subscriber is owed
+  // this message. kInvalidArgument: names the policy and PostgreSQL's own text.
+  const std::optional<Error>& error() const { return error_; }
+
+ private:
+  enum class Verdict : uint8_t { kNothing, kEverything, kByRow };
+  void Decide();  // Derives verdict_ and anchors_ from the slots.
+
+  std::shared_ptr<const Program> program_;
+  std::unique_ptr<Slots> slots_;
+  std::vector<uint32_t> permissive_;  // Indices of the policies that apply.
+  std::vector<uint32_t> restrictive_;
+  Verdict verdict_ = Verdict::kNothing;
+  std::string key_;
+  std::optional<std::vector<Anchor>> anchors_;
+  std::optional<Error> error_;
+};
+
+using AccessPtr = std::shared_ptr<const Access>;
+
+// All policies of one table, compiled against its shape. Visible = (any permissive policy TRUE) and
+// (each restrictive policy TRUE), over the policies whose roles contain the claims' role; without a
+// permissive policy nothing is visible.
+class TablePolicy {
+ public:
+  // Errors: kInvalidArgument names the policy, its `where`, line, column and offset in its SQL and
+  // what was expected: syntax, unknown column or function, types without an operator, a literal
+  // that does not read as its type, anything outside the supported language (docs: policies).
+  // kResourceExhausted: a limit above.
+  static Result<std::shared_ptr<const TablePolicy>> Compile(
+      RelationPtr relation, std::span<const PolicyDefinition> policies,
+      const CompileOptions& options = {});
+
+  // Never null, never fails: an error in the claims is Access::error().
+  AccessPtr AccessFor(const Claims& claims) const;
+
+  const RelationPtr& relation() const;
+  explicit TablePolicy(std::shared_ptr<const Program> program);
+  ~TablePolicy();
+
+ private:
+  std::shared_ptr<const Program> program_;
+};
+
+using TablePolicyPtr = std::shared_ptr<const TablePolicy>;
+
+}  // namespace tw::policy

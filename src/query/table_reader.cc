@@ -1,0 +1,124 @@
+#include "query/table_reader.h"
+
+#include <vector>
+
+#include "json/json.h"
+#include "store/store.h"
+
+namespace tw::query {
+namespace {
+
+using sqlite::QuoteIdentifier;
+
+// A condition that every wanted row meets: what SQLite's indexes can use. Its values are bound in
+// order. More values than this make no shorter search.
+constexpr size_t kPushedValuesMax = 100;
+
+struct Pushed {
+  std::string sql;
+  std::vector<Value> values;
+};
+
+void Push(std::span<const policy::Anchor> anchors, const Relation& relation, Pushed& pushed) {
+  if (anchors.empty() || pushed.values.size() + anchors.size() > kPushedValuesMax) return;
+  std::string any;
+  for (const policy::Anchor& anchor : anchors) {
+    any += any.empty() ? "" : " or ";
+    any += QuoteIdentifier(relation.columns[anchor.column].name) + " is ?";
+    pushed.values.push_back(anchor.value);
+  }
+  pushed.sql += (pushed.sql.empty() ? " where (" : " and (") + any + ")";
+}
+
+std::string BuildSql(const TableQuery& query, const Pushed& pushed) {
+  std::string sql = "select ";
+  for (size_t i = 0; i < query.relation->columns.size(); ++i) {
+    sql += (i > 0 ? ", " : "") + QuoteIdentifier(query.relation->columns[i].name);
+  }
+  sql += " from " + QuoteIdentifier(query.relation->table) + pushed.sql;
+  for (size_t i = 0; i < query.order.size(); ++i) {
+    const auto& order = query.order[i];
+    sql += (i == 0 ? " order by " : ", ") +
+           QuoteIdentifier(query.relation->columns[order.column].name) +
+           (order.descending ? " desc" : " asc") +
+           (order.nulls_first ? " nulls first" : " nulls last");
+  }
+  return sql;
+}
+
+void AppendObject(std::string& out, const TableQuery& query, const Row& row) {
+  char separator = '{';
+  for (const size_t column : query.columns) {
+    out.push_back(separator);
+    json::AppendString(out, query.relation->columns[column].name);
+    out.push_back(':');
+    AppendJson(out, row[column], query.relation->columns[column].type);
+    separator = ',';
+  }
+  out += separator == '{' ? "{}" : "}";
+}
+
+Status ReadRows(sqlite::Statement& select, const TableQuery& query, const ReaderLimits& limits,
+                TableResult& result) {
+  const Relation& relation = *query.relation;
+  Row row(relation.columns.size());
+  uint64_t scanned = 0;
+  uint64_t skipped = 0;
+  while (result.rows < query.limit) {
+    TW_ASSIGN_OR_RETURN(const bool found, select.Step());
+    if (!found) return {};
+    if (++scanned > limits.rows_scanned_max) {
+      return Fail(ErrorCode::kResourceExhausted,
+                  "the query looks at more than " + std::to_string(limits.rows_scanned_max) +
+                      " rows; add a filter on an indexed column");
+    }
+    for (size_t i = 0; i < row.size(); ++i) {
+      row[i] = store::ColumnValue(select, static_cast<int>(i), relation.columns[i].type);
+    }
+    if (!query.filter.Matches(row) || !query.access->Allows(row)) continue;
+    if (skipped < query.offset) {
+      ++skipped;
+      continue;
+    }
+    if (result.rows++ > 0) result.json.push_back(',');
+    AppendObject(result.json, query, row);
+    if (result.json.size() > limits.result_bytes_max) {
+      return Fail(ErrorCode::kResourceExhausted,
+                  "the result is larger than " + std::to_string(limits.result_bytes_max) +
+                      " bytes; ask for fewer rows or columns");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<TableResult> ReadTable(sqlite::Database& database, uint64_t epoch, const TableQuery& query,
+                              const ReaderLimits& limits) {
+  TableResult result;
+  result.json = "[";
+  Pushed pushed;
+  if (const auto anchors = query.access->anchors()) Push(*anchors, *query.relation, pushed);
+  Push(query.filter.equalities(), *query.relation, pushed);
+
+  // A deferred transaction: the first read fixes the snapshot for both.
+  TW_RETURN_IF_ERROR(database.Execute("begin"));
+  const auto run = [&]() -> Status {
+    TW_ASSIGN_OR_RETURN(const int64_t last,
+                        database.QueryInt("select coalesce(max(offset), 0) from tidewire_log"));
+    result.position = {epoch, static_cast<uint64_t>(last)};
+    if (query.access->allows_nothing()) return {};
+    TW_ASSIGN_OR_RETURN(auto select, database.Prepare(BuildSql(query, pushed)));
+    for (size_t i = 0; i < pushed.values.size(); ++i) {
+      store::BindValue(select, static_cast<int>(i + 1), pushed.values[i]);
+    }
+    return ReadRows(select, query, limits, result);
+  };
+  const Status done = run();
+  TW_RETURN_IF_ERROR(database.Execute("rollback"));
+  TW_RETURN_IF_ERROR(done);
+  result.json.push_back(']');
+  return result;
+}
+
+}  // namespace tw::query

@@ -1,0 +1,31 @@
+#include "router/channel_spec.h"
+
+namespace tw::router {
+namespace {
+
+void AppendPart(std::string& key, std::string_view part) {
+  key += std::to_string(part.size());
+  key.push_back(':');
+  key += part;
+}
+
+}  // namespace
+
+std::string ChannelSpec::Key() const {
+  std::string key;
+  key.push_back(static_cast<char>('0' + static_cast<int>(version)));
+  key.push_back(positions ? 'p' : '-');
+  key.push_back(leave ? 'l' : '-');
+  AppendPart(key, topic);
+  for (const TableBinding& binding : bindings) {
+    AppendPart(key, std::to_string(binding.id));
+    key.push_back(static_cast<char>('0' + static_cast<int>(binding.events)));
+    AppendPart(key, std::to_string(binding.relation->id) + "." + binding.relation->table);
+    AppendPart(key, binding.access->key());
+    AppendPart(key, binding.filter.canonical());
+    for (const uint16_t column : binding.selected) key += "," + std::to_string(column);
+  }
+  return key;
+}
+
+}  // namespace tw::router

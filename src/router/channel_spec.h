@@ -1,0 +1,37 @@
+// What a channel listens to, resolved: the part of a subscription that decides its frames.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "policy/filter.h"
+#include "policy/policy.h"
+#include "protocol/join.h"
+#include "protocol/message.h"
+
+namespace tw::router {
+
+// One table of one postgres_changes binding, with what its reader may see.
+struct TableBinding {
+  int64_t id = 0;
+  protocol::EventMask events = protocol::EventMask::kAll;
+  RelationPtr relation;
+  policy::AccessPtr access;
+  policy::Filter filter;
+  std::vector<uint16_t> selected;  // Ascending column indices, key included; empty: all.
+};
+
+struct ChannelSpec {
+  protocol::Version version = protocol::Version::kV2;
+  std::string topic;
+  bool positions = false;
+  bool leave = false;
+  std::vector<TableBinding> bindings;
+
+  // Channels with equal keys receive identical bytes for every change.
+  std::string Key() const;
+};
+
+}  // namespace tw::router

@@ -1,0 +1,297 @@
+#include "session/channel.h"
+
+#include <algorithm>
+
+#include "json/json.h"
+#include "session/session.h"
+
+namespace tw::session {
+
+using protocol::ReplyStatus;
+
+namespace {
+
+constexpr std::string_view kTopicPrefix = "realtime:";
+// How long a join waits for a position ahead of its loop before it is called unknown.
+constexpr std::chrono::seconds kHeadWaitMax{2};
+
+std::string DescribeRequest(const protocol::BindingRequest& request) {
+  static constexpr const char* kEvents[] = {"", "INSERT", "UPDATE", "", "DELETE", "", "", "*"};
+  return std::string("[event: ") + kEvents[static_cast<int>(request.events)] +
+         ", schema: " + request.schema + ", table: " + request.table +
+         ", filters: " + (request.filter.empty() ? "[]" : request.filter) + "]";
+}
+
+std::string Unable(const protocol::BindingRequest& request) {
+  return "Unable to subscribe to changes with given parameters. Please check Realtime is enabled "
+         "for the given connect parameters: " + DescribeRequest(request);
+}
+
+// Ascending indices of the selected columns with the key; an error names the first unknown one.
+Result<std::vector<uint16_t>> SelectColumns(const std::vector<std::string>& names,
+                                            const Relation& relation) {
+  std::vector<uint16_t> selected;
+  if (names.empty()) return selected;
+  selected = relation.key;
+  for (const std::string& name : names) {
+    const auto column = relation.Find(name);
+    if (!column) {
+      return Fail(ErrorCode::kInvalidArgument, "invalid column for select " + name);
+    }
+    selected.push_back(static_cast<uint16_t>(*column));
+  }
+  std::ranges::sort(selected);
+  const auto repeats = std::ranges::unique(selected);
+  selected.erase(repeats.begin(), repeats.end());
+  return selected;
+}
+
+}  // namespace
+
+Channel::Channel(Session& session, std::string join_ref, std::string topic,
+                 protocol::JoinRequest request, ClaimsPtr claims)
+    : session_(session),
+      join_ref_(std::move(join_ref)),
+      topic_(std::move(topic)),
+      request_(std::move(request)),
+      claims_(std::move(claims)),
+      alive_(std::make_shared<bool>(true)) {
+  session_.services_.metrics.channels.Add(1);
+}
+
+Channel::~Channel() {
+  *alive_ = false;
+  session_.services_.metrics.channels.Add(-1);
+}
+
+std::string_view Channel::name() const {
+  return std::string_view(topic_).substr(kTopicPrefix.size());
+}
+
+void Channel::Resolve() {
+  spec_ = {};
+  spec_.version = session_.version_;
+  spec_.topic = topic_;
+  spec_.positions = request_.positions;
+  spec_.leave = request_.leave;
+  binding_errors_.clear();
+  for (const auto& binding : request_.bindings) ResolveBinding(binding);
+}
+
+void Channel::ResolveBinding(const protocol::BindingRequest& request) {
+  std::string error;
+  const bool all_schemas = request.schema == "*";
+  if (request.schema.empty() && request.table.empty()) {
+    error = "No subscription params provided. Please provide at least a `schema` or `table` to "
+            "subscribe to: " + DescribeRequest(request);
+  } else if (request.select_malformed) {
+    error = "Error parsing `select` params: expected a list of column name strings, e.g. select: "
+            "[\"col1\", \"col2\"]";
+  } else if (all_schemas || request.table.empty() || request.table == "*") {
+    if (!request.select.empty()) {
+      error = "Column selection is not supported for wildcard subscriptions. Provide an explicit "
+              "schema and table name.";
+    } else if (all_schemas || request.schema == "public" || request.schema.empty()) {
+      for (const auto& table : session_.services_.catalog->tables()) {
+        error = BindBinding(request, "public", table.relation->table);
+        if (!error.empty()) break;
+      }
+    } else {
+      error = Unable(request);
+    }
+  } else {
+    error = BindBinding(request, request.schema.empty() ? "public" : request.schema,
+                        request.table);
+  }
+  if (!error.empty()) binding_errors_.push_back(std::move(error));
+}
+
+std::string Channel::BindBinding(const protocol::BindingRequest& request,
+                                 const std::string& schema, const std::string& name) {
+  const auto* table = session_.services_.catalog->Find(schema, name);
+  if (table == nullptr) return Unable(request);
+  const auto fail = [&](const Error& error) {
+    return Unable(request) + ". Exception: " + error.message;
+  };
+  auto filter = policy::Filter::Parse(request.filter, *table->relation);
+  if (!filter.ok()) return fail(filter.error());
+  auto selected = SelectColumns(request.select, *table->relation);
+  if (!selected.ok()) return fail(selected.error());
+  auto access = table->policy->AccessFor(*claims_);
+  if (access->error()) return fail(*access->error());
+  spec_.bindings.push_back({.id = request.id,
+                            .events = request.events,
+                            .relation = table->relation,
+                            .access = std::move(access),
+                            .filter = std::move(*filter),
+                            .selected = std::move(*selected)});
+  return {};
+}
+
+// Our SDK sends one position for the channel; unmodified clients can carry one inside a binding.
+std::string_view Channel::AskedPosition() const {
+  if (!request_.since.empty()) return request_.since;
+  for (const auto& binding : request_.bindings) {
+    if (!binding.since.empty()) return binding.since;
+  }
+  return {};
+}
+
+void Channel::Start(std::string_view ref) {
+  ref_ = ref;
+  Resolve();
+  const Position head = session_.services_.feed.head();
+  const std::string_view asked = AskedPosition();
+  if (asked.empty()) return GoLive({}, head);
+  const auto since = ParsePosition(asked);
+  if (!since.ok()) return GoLive({false, "unknown_position"}, head);
+  if (since->epoch != head.epoch) return GoLive({false, "epoch_changed"}, head);
+  if (since->offset <= head.offset) return CatchUp(since->offset);
+  // A read may have seen a commit that is still on its way to this loop.
+  session_.services_.timers.Arm<&Channel::OnWaitEnd>(wait_, kHeadWaitMax, this);
+  session_.services_.feed.WhenReached(since->offset, [this, alive = alive_, since = *since] {
+    if (!*alive || !wait_.armed()) return;
+    wait_.Cancel();
+    CatchUp(since.offset);
+  });
+}
+
+void Channel::OnWaitEnd() { GoLive({false, "unknown_position"}, session_.services_.feed.head()); }
+
+void Channel::CatchUp(uint64_t after) {
+  if (session_.services_.feed.Covers(after)) return ReplayFromMemory(after);
+  const uint64_t wanted = session_.services_.limits.replay_changes_max + 1 - missed_changes_;
+  session_.services_.history.Read(
+      after, wanted, [this, after, alive = alive_](Result<BatchPtr> batch) {
+        if (*alive) OnHistory(after, std::move(batch));
+      });
+}
+
+void Channel::OnHistory(uint64_t after, Result<BatchPtr> batch) {
+  const SessionLimits& limits = session_.services_.limits;
+  const Position head = session_.services_.feed.head();
+  if (!batch.ok()) {
+    return GoLive({false, batch.error().code == ErrorCode::kOutOfRange ? "expired" : "unavailable"},
+                  head);
+  }
+  if (*batch != nullptr) {
+    missed_changes_ += (*batch)->changes.size();
+    missed_bytes_ += (*batch)->bytes;
+    after = (*batch)->position.offset;
+    missed_.push_back(std::move(*batch));
+  }
+  if (missed_changes_ > limits.replay_changes_max || missed_bytes_ > limits.replay_bytes_max) {
+    return GoLive({false, "too_many"}, head);
+  }
+  CatchUp(after);
+}
+
+void Channel::ReplayFromMemory(uint64_t after) {
+  const SessionLimits& limits = session_.services_.limits;
+  LiveFeed& feed = session_.services_.feed;
+  uint64_t changes = missed_changes_;
+  uint64_t bytes = missed_bytes_;
+  feed.ForEachAfter(after, [&](const Batch& batch) {
+    changes += batch.changes.size();
+    bytes += batch.bytes;
+  });
+  if (changes > limits.replay_changes_max || bytes > limits.replay_bytes_max) {
+    return GoLive({false, "too_many"}, feed.head());
+  }
+  // From here to the end nothing else runs on this loop: the replay meets the stream exactly.
+  const uint64_t since = ParsePosition(AskedPosition())->offset;
+  SendJoinReply({true, {}}, feed.head());
+  const auto send = [this](const io::SharedBytes& frame) { session_.transport_.OnFrame(frame); };
+  // What was read beyond the loop's head comes again with the stream.
+  const uint64_t last = feed.head().offset;
+  for (const BatchPtr& batch : missed_) {
+    feed.router().Replay(spec_, *batch, {since, last}, send);
+  }
+  feed.ForEachAfter(after, [&](const Batch& batch) {
+    feed.router().Replay(spec_, batch, {after, last}, send);
+  });
+  session_.services_.metrics.resumed.Add();
+  GoLive({true, {}}, feed.head());
+}
+
+// Sends the reply unless a replay has done so, and subscribes at the loop's head.
+void Channel::GoLive(const Verdict& verdict, Position position) {
+  missed_.clear();
+  if (!verdict.recovered.value_or(false)) {
+    SendJoinReply(verdict, position);
+    if (verdict.recovered) session_.services_.metrics.not_resumed.Add();
+  }
+  state_ = ChannelState::kLive;
+  session_.services_.feed.router().Join(spec_, session_.transport_, membership_);
+  if (verdict.recovered.value_or(false)) {
+    json::Writer writer;
+    writer.Object().Key("extension").String("tidewire").Key("status").String("ok");
+    writer.Key("message").String("caught_up").Key("channel").String(name());
+    writer.Key("position").String(ToString(position)).End();
+    SendPush("system", writer.Take());
+  }
+  if (!request_.bindings.empty() && binding_errors_.empty()) {
+    SendSystem("postgres_changes", ReplyStatus::kOk, "Subscribed to PostgreSQL");
+  }
+  for (const std::string& error : binding_errors_) {
+    SendSystem("postgres_changes", ReplyStatus::kError, error);
+  }
+}
+
+void Channel::SendJoinReply(const Verdict& verdict, Position position) {
+  std::string response = "{\"postgres_changes\":[";
+  for (size_t i = 0; i < request_.bindings.size(); ++i) {
+    if (i > 0) response.push_back(',');
+    response += request_.bindings[i].echo;
+  }
+  json::Writer writer;
+  writer.Object().Key("position").String(ToString(position)).Key("recovered");
+  if (verdict.recovered) {
+    writer.Bool(*verdict.recovered);
+  } else {
+    writer.Null();
+  }
+  writer.Key("reason");
+  if (verdict.reason.empty()) {
+    writer.Null();
+  } else {
+    writer.String(verdict.reason);
+  }
+  writer.Key("reconnect_jitter_max_ms");
+  writer.Int(session_.services_.limits.reconnect_jitter_max.count()).End();
+  response += "],\"tidewire\":" + writer.Take() + "}";
+  session_.Reply({join_ref_, ref_, topic_}, ReplyStatus::kOk, response);
+  session_.services_.metrics.joins_ok.Add();
+}
+
+void Channel::SetClaims(ClaimsPtr claims) {
+  claims_ = std::move(claims);
+  // A channel that is still catching up resolves again, so that its replay uses the new rights.
+  Resolve();
+  if (state_ != ChannelState::kLive) return;
+  session_.services_.feed.router().Join(spec_, session_.transport_, membership_);
+  if (!request_.bindings.empty() && binding_errors_.empty()) {
+    SendSystem("postgres_changes", ReplyStatus::kOk, "Subscribed to PostgreSQL");
+  }
+  for (const std::string& error : binding_errors_) {
+    SendSystem("postgres_changes", ReplyStatus::kError, error);
+  }
+}
+
+void Channel::SendPush(std::string_view event, std::string_view payload) {
+  session_.SendText(
+      EncodeMessage(session_.version_, {join_ref_, std::nullopt, topic_}, event, payload));
+}
+
+void Channel::SendSystem(std::string_view extension, ReplyStatus status,
+                         std::string_view message) {
+  SendPush("system", protocol::SystemPayload(extension, status, message, name()));
+}
+
+void Channel::SendClose() {
+  // phx_close carries the join ref in both places (§2.2).
+  session_.SendText(
+      EncodeMessage(session_.version_, {join_ref_, join_ref_, topic_}, "phx_close", "{}"));
+}
+
+}  // namespace tw::session

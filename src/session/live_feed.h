@@ -1,0 +1,63 @@
+// A loop's end of the change log: the newest batches in memory and the subscribers that get them.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "base/function.h"
+#include "base/result.h"
+#include "model/change.h"
+#include "router/router.h"
+#include "telemetry/metrics.h"
+
+namespace tw::session {
+
+// The stored part of the change log, read on another thread. Implemented by app.
+class History {
+ public:
+  virtual ~History() = default;
+  // Calls `done` later, on the caller's loop, with the changes above offset `after` (at most
+  // `changes_max`; null when there are none). Errors: kOutOfRange (trimmed away), kUnavailable.
+  virtual void Read(uint64_t after, uint64_t changes_max,
+                    Function<void(Result<BatchPtr>)> done) = 0;
+};
+
+struct TailLimits {
+  size_t bytes_max = 16u << 20;
+  size_t batches_max = 4'096;
+};
+
+// One per loop. Batches arrive in order, from the store thread.
+class LiveFeed {
+ public:
+  // `head`: the position that the first batch follows.
+  LiveFeed(Position head, const TailLimits& limits, telemetry::Registry& metrics);
+
+  // Keeps the batch and sends it to the subscribers. Its offsets follow head() (checked).
+  void Publish(BatchPtr batch);
+
+  Position head() const { return head_; }
+  // True when every change above `offset` is in memory.
+  bool Covers(uint64_t offset) const;
+  // The batches that hold changes above `offset`, which Covers.
+  void ForEachAfter(uint64_t offset, const std::function<void(const Batch&)>& visit) const;
+
+  // Calls `reached` once, from a later Publish, when head() has come to `offset`.
+  void WhenReached(uint64_t offset, Function<void()> reached);
+
+  router::Router& router() { return router_; }
+
+ private:
+  TailLimits limits_;
+  Position head_;
+  uint64_t first_offset_;  // Of the oldest change in memory, or of the next one.
+  size_t bytes_ = 0;
+  std::deque<BatchPtr> tail_;
+  router::Router router_;
+  std::vector<std::pair<uint64_t, Function<void()>>> waiting_;
+};
+
+}  // namespace tw::session

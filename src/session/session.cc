@@ -1,0 +1,233 @@
+#include "session/session.h"
+
+#include <algorithm>
+
+#include "io/bytes.h"
+#include "json/json.h"
+#include "protocol/join.h"
+#include "session/channel.h"
+#include "websocket/frame.h"
+
+namespace tw::session {
+
+using protocol::Address;
+using protocol::ClientMessage;
+using protocol::ReplyStatus;
+
+namespace {
+
+constexpr std::string_view kTopicPrefix = "realtime:";
+
+// A topic is safe to log, to route and to send back.
+bool IsTopic(std::string_view topic, uint32_t bytes_max) {
+  return topic.size() <= bytes_max &&
+         topic.find_first_of(std::string_view("\0\r\n", 3)) == std::string_view::npos;
+}
+
+std::string ReasonJson(std::string_view reason) {
+  json::Writer writer;
+  writer.Object().Key("reason").String(reason).End();
+  return writer.Take();
+}
+
+}  // namespace
+
+SessionMetrics::SessionMetrics(telemetry::Registry& registry)
+    : sessions(registry.GetGauge("tidewire_session_sessions", "Open realtime sessions.")),
+      channels(registry.GetGauge("tidewire_session_channels", "Joined channels.")),
+      joins_ok(registry.GetCounter("tidewire_session_joins_total", "Channel joins, by outcome.",
+                                   {{"outcome", "ok"}})),
+      joins_refused(registry.GetCounter("tidewire_session_joins_total",
+                                        "Channel joins, by outcome.", {{"outcome", "refused"}})),
+      messages_malformed(
+          registry.GetCounter("tidewire_session_messages_dropped_total",
+                              "Messages that could not be read and were dropped.")),
+      resumed(registry.GetCounter("tidewire_session_resumes_total",
+                                  "Joins with a position, by verdict.", {{"recovered", "true"}})),
+      not_resumed(registry.GetCounter("tidewire_session_resumes_total",
+                                      "Joins with a position, by verdict.",
+                                      {{"recovered", "false"}})),
+      expired(registry.GetCounter("tidewire_session_expired_total",
+                                  "Channels closed because their token ended.")) {}
+
+Session::Session(SessionServices& services, Transport& transport, protocol::Version version,
+                 ClaimsPtr claims)
+    : services_(services), transport_(transport), version_(version), claims_(std::move(claims)) {
+  services_.metrics.sessions.Add(1);
+}
+
+Session::~Session() { services_.metrics.sessions.Add(-1); }
+
+void Session::OnText(std::string_view text) {
+  const auto message = protocol::ParseClientMessage(text, version_);
+  if (!message.ok()) {
+    services_.metrics.messages_malformed.Add();
+    return;
+  }
+  if (message->topic == "phoenix") {
+    if (message->event == "heartbeat") OnHeartbeat(*message);
+    return;
+  }
+  if (message->event == "phx_join") return OnJoin(*message);
+  if (message->event == "phx_leave") return OnLeave(*message);
+  Channel* const channel = FindChannel(message->topic);
+  if (channel == nullptr) {
+    return Reply({std::nullopt, message->ref, message->topic}, ReplyStatus::kError,
+                 ReasonJson("unmatched topic"));
+  }
+  // A stale join ref belongs to an instance of the channel that is gone.
+  if (message->join_ref && *message->join_ref != channel->join_ref()) return;
+  if (message->event == "access_token") OnAccessToken(*channel, *message);
+}
+
+void Session::OnBinary() { services_.metrics.messages_malformed.Add(); }
+
+void Session::OnHeartbeat(const ClientMessage& message) {
+  const bool positions = std::ranges::any_of(
+      channels_, [](const auto& channel) { return channel->wants_positions(); });
+  std::string response = "{}";
+  if (positions) {
+    response = "{\"tidewire\":{\"position\":\"" + ToString(services_.feed.head()) + "\"}}";
+  }
+  Reply({std::nullopt, message.ref, "phoenix"}, ReplyStatus::kOk, response);
+}
+
+void Session::OnJoin(const ClientMessage& message) {
+  if (!message.topic.starts_with(kTopicPrefix) ||
+      !IsTopic(message.topic, services_.limits.topic_bytes_max)) {
+    return RefuseJoin(message, "unmatched topic");
+  }
+  if (message.topic.size() == kTopicPrefix.size()) {
+    return RefuseJoin(message, "TopicNameRequired: You must provide a topic name");
+  }
+  auto request = protocol::ParseJoin(message.payload);
+  if (!request.ok()) return RefuseJoin(message, request.error().message);
+  ClaimsPtr claims = claims_;
+  if (!request->access_token.empty()) {
+    auto verified = services_.verifier.Verify(request->access_token);
+    if (!verified) {
+      return RefuseJoin(message, std::string(UpstreamCode(verified.error().code)) + ": " +
+                                     verified.error().message);
+    }
+    claims = std::move(*verified);
+  } else if (claims->expires_at <= services_.clock.Wall()) {
+    return RefuseJoin(message, "InvalidJWTToken: Token has expired");
+  }
+  if (request->is_private) {
+    // Nothing grants a right on a private channel yet, so nobody has one.
+    return RefuseJoin(message,
+                      "Unauthorized: You do not have permissions to read from this Channel topic: " +
+                          std::string(message.topic.substr(kTopicPrefix.size())));
+  }
+  if (Channel* const joined = FindChannel(message.topic)) {
+    joined->SendClose();
+    Remove(*joined);
+  } else if (channels_.size() >= services_.limits.channels_max) {
+    return RefuseJoin(message, "ChannelRateLimitReached: Too many channels");
+  }
+  // Version 1 carries no join ref before the join: its own ref is the channel's.
+  const std::string join_ref(message.join_ref.value_or(message.ref.value_or("")));
+  channels_.push_back(std::make_unique<Channel>(*this, join_ref, std::string(message.topic),
+                                                std::move(*request), std::move(claims)));
+  Channel& channel = *channels_.back();
+  ArmExpiry();
+  channel.Start(message.ref.value_or(""));
+}
+
+void Session::RefuseJoin(const ClientMessage& message, std::string_view reason) {
+  services_.metrics.joins_refused.Add();
+  Reply({message.join_ref, message.ref, message.topic}, ReplyStatus::kError, ReasonJson(reason));
+}
+
+void Session::OnLeave(const ClientMessage& message) {
+  Channel* const channel = FindChannel(message.topic);
+  if (channel != nullptr && message.join_ref && *message.join_ref != channel->join_ref()) return;
+  Reply({message.join_ref, message.ref, message.topic}, ReplyStatus::kOk, "{}");
+  if (channel == nullptr) return;
+  channel->SendClose();
+  Remove(*channel);
+}
+
+void Session::OnAccessToken(Channel& channel, const ClientMessage& message) {
+  const std::string_view token = protocol::AccessTokenOf(message.payload);
+  if (token.empty()) return;
+  auto claims = services_.verifier.Verify(token);
+  if (!claims) {
+    channel.SendSystem("system", ReplyStatus::kError, claims.error().message);
+    channel.SendClose();
+    return Remove(channel);
+  }
+  if (*claims == channel.claims()) return;
+  // Another person's token does not take over a channel: whose rows were shown must stay clear.
+  if ((*claims)->sub != channel.claims()->sub && !channel.claims()->sub.empty()) {
+    channel.SendSystem("system", ReplyStatus::kError, "The token belongs to another user");
+    channel.SendClose();
+    return Remove(channel);
+  }
+  channel.SetClaims(std::move(*claims));
+  ArmExpiry();
+}
+
+void Session::AnnounceRestart() {
+  for (const auto& channel : channels_) {
+    channel->SendSystem("system", ReplyStatus::kOk, "Server requested disconnect");
+  }
+}
+
+Channel* Session::FindChannel(std::string_view topic) {
+  const auto found = std::ranges::find(channels_, topic,
+                                       [](const auto& channel) { return channel->topic(); });
+  return found == channels_.end() ? nullptr : found->get();
+}
+
+void Session::Remove(Channel& channel) {
+  std::erase_if(channels_, [&](const auto& entry) { return entry.get() == &channel; });
+}
+
+// One timer for the earliest end; re-armed whenever the set of tokens changes.
+void Session::ArmExpiry() {
+  WallTime earliest = WallTime::max();
+  for (const auto& channel : channels_) {
+    earliest = std::min(earliest, channel->claims()->expires_at);
+  }
+  if (earliest == WallTime::max()) return expiry_.Cancel();
+  // Long waits are cut, so that a step of the wall clock is noticed.
+  constexpr std::chrono::microseconds kCheckAtLeastEvery = std::chrono::minutes{5};
+  const auto left = earliest - services_.clock.Wall();
+  const auto wait = left >= kCheckAtLeastEvery
+                        ? kCheckAtLeastEvery
+                        : std::max(left, std::chrono::microseconds{0}) +
+                              std::chrono::microseconds(services_.limits.expiry_grace);
+  services_.timers.Arm<&Session::OnExpiry>(expiry_, std::min(wait, kCheckAtLeastEvery), this);
+}
+
+void Session::OnExpiry() {
+  const WallTime now = services_.clock.Wall();
+  for (size_t i = 0; i < channels_.size();) {
+    Channel& channel = *channels_[i];
+    if (channel.claims()->expires_at > now - services_.limits.expiry_grace) {
+      ++i;
+      continue;
+    }
+    const auto ago = std::chrono::duration_cast<std::chrono::seconds>(
+        now - channel.claims()->expires_at);
+    channel.SendSystem("system", ReplyStatus::kError,
+                       "Token has expired " + std::to_string(ago.count()) + " seconds ago");
+    channel.SendClose();
+    services_.metrics.expired.Add();
+    Remove(channel);
+  }
+  ArmExpiry();
+}
+
+void Session::Reply(const Address& address, ReplyStatus status, std::string_view response) {
+  SendText(EncodeReply(version_, address, status, response));
+}
+
+void Session::SendText(std::string_view text) {
+  char header[websocket::kHeaderBytesMax];
+  const size_t size = websocket::EncodeHeader(header, websocket::Opcode::kText, text.size());
+  transport_.OnFrame(io::SharedBytes::Join({header, size}, text));
+}
+
+}  // namespace tw::session

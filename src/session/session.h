@@ -1,0 +1,122 @@
+// session: one client's logical life on a realtime connection: channels, rights, positions.
+//
+//   message ──OnText──▶ Session ──▶ Channel: join ─▶ catch up ─▶ live ─▶ closed
+//                          │                              └─ router membership
+//                          └──frames──▶ Transport
+//
+// Start here   session.h → channel.h → live_feed.h (the loop's end of the change log).
+// Promises     Every channel gets each change that it may see once, in order, from the position its
+//              join reply names. A join with a position ends with a verdict: recovered, or why not;
+//              never a silent gap. A token's end is the end of its channels.
+// Thread       Its loop. No socket, no wall clock: the simulation drives the same code.
+// Not here     WebSocket frames and pings (gateway), what a change looks like (router, protocol).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auth/token_verifier.h"
+#include "base/clock.h"
+#include "io/timer_wheel.h"
+#include "model/claims.h"
+#include "policy/catalog.h"
+#include "protocol/message.h"
+#include "router/audience.h"
+#include "session/live_feed.h"
+#include "telemetry/metrics.h"
+
+namespace tw::session {
+
+class Channel;
+
+// The connection below a session. OnFrame (from Receiver) takes framed bytes.
+class Transport : public router::Receiver {
+ public:
+  // Sends what is queued, then a close frame. The session is destroyed later, not from inside.
+  virtual void CloseWith(uint16_t code, std::string_view reason) = 0;
+};
+
+struct SessionLimits {
+  uint32_t channels_max = 100;
+  uint32_t topic_bytes_max = 1'024;
+  // One recovery: more changes or bytes than this is refused as "too_many".
+  uint64_t replay_changes_max = 10'000;
+  uint64_t replay_bytes_max = 4u << 20;
+  // How long a channel outlives its token, so that a refresh on its way arrives.
+  std::chrono::seconds expiry_grace{25};
+  // Told to our SDK in the join reply: spread reconnects over this window.
+  std::chrono::milliseconds reconnect_jitter_max{5'000};
+};
+
+struct SessionMetrics {
+  explicit SessionMetrics(telemetry::Registry& registry);
+  telemetry::Gauge& sessions;
+  telemetry::Gauge& channels;
+  telemetry::Counter& joins_ok;
+  telemetry::Counter& joins_refused;
+  telemetry::Counter& messages_malformed;
+  telemetry::Counter& resumed;
+  telemetry::Counter& not_resumed;
+  telemetry::Counter& expired;
+};
+
+// What the sessions of one loop share. All of it outlives them.
+struct SessionServices {
+  LiveFeed& feed;
+  History& history;
+  auth::TokenVerifier& verifier;
+  policy::CatalogPtr catalog;
+  io::TimerWheel& timers;
+  const Clock& clock;
+  const SessionLimits& limits;
+  SessionMetrics& metrics;
+};
+
+class Session {
+ public:
+  // `claims` are those of the connection's own key. `transport` outlives the session.
+  Session(SessionServices& services, Transport& transport, protocol::Version version,
+          ClaimsPtr claims);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // One text message, as received. A malformed one is dropped and counted: the connection stays.
+  void OnText(std::string_view text);
+  // Binary messages carry only broadcasts, which this server does not take yet: dropped, counted.
+  void OnBinary();
+
+  // Before a planned restart: tells every channel, so that clients come back by themselves.
+  void AnnounceRestart();
+
+  size_t channels() const { return channels_.size(); }
+
+ private:
+  friend class Channel;
+
+  void OnJoin(const protocol::ClientMessage& message);
+  void OnLeave(const protocol::ClientMessage& message);
+  void OnAccessToken(Channel& channel, const protocol::ClientMessage& message);
+  void OnHeartbeat(const protocol::ClientMessage& message);
+  Channel* FindChannel(std::string_view topic);
+  void Remove(Channel& channel);
+  void ArmExpiry();
+  void OnExpiry();
+
+  void SendText(std::string_view text);
+  void Reply(const protocol::Address& address, protocol::ReplyStatus status,
+             std::string_view response);
+  void RefuseJoin(const protocol::ClientMessage& message, std::string_view reason);
+
+  SessionServices& services_;
+  Transport& transport_;
+  const protocol::Version version_;
+  const ClaimsPtr claims_;
+  std::vector<std::unique_ptr<Channel>> channels_;
+  io::Timer expiry_;
+};
+
+}  // namespace tw::session
