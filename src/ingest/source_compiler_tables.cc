@@ -211,6 +211,7 @@ void SourceCompiler::CompileFreshness() {
     if (!name->empty() && Column(*table, *name, name.where) != nullptr) column = *name;
   };
   take(freshness.columns.key, plan.key_column);
+  take(freshness.columns.tenant_id, plan.tenant_id_column);
   take(freshness.columns.last_webhook_at, plan.last_webhook_column);
   take(freshness.columns.webhook_count_24h, plan.count_column);
   take(freshness.columns.status, plan.status_column);

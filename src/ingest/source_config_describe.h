@@ -184,6 +184,7 @@ constexpr void Describe(Of<EventConfig> auto& config, auto&& field) {
 
 constexpr void Describe(Of<FreshnessColumns> auto& config, auto&& field) {
   field(Required("key"), config.key, "Column of the tenant's name.");
+  field("tenant_id", config.tenant_id, "Column of the tenant's id, for row policies.");
   field("last_webhook_at", config.last_webhook_at, "Column of the last receipt.");
   field("webhook_count_24h", config.webhook_count_24h, "Column of the deliveries in 24 hours.");
   field("status", config.status, "Column of healthy, warning or critical.");

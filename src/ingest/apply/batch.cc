@@ -287,7 +287,7 @@ Status Batch::Finish() {
     TW_ASSIGN_OR_RETURN(const int64_t count, state_.effects->DeliveriesSince(
                                                  source, tenant, now_ - std::chrono::hours(24)));
     TW_RETURN_IF_ERROR(state_.effects->WriteFreshness(
-        source, it->second.name,
+        source, tenant, it->second.name,
         {.last_webhook_at = it->second.last,
          .webhook_count_24h = count,
          .status = HealthOf(*state_.sources[source]->freshness, now_ - it->second.last)}));

@@ -106,8 +106,8 @@ class Effects {
     int64_t webhook_count_24h = 0;
     std::string_view status;
   };
-  virtual Status WriteFreshness(uint16_t source, std::string_view tenant_name,
-                                const Freshness& freshness) = 0;
+  virtual Status WriteFreshness(uint16_t source, std::string_view tenant_id,
+                                std::string_view tenant_name, const Freshness& freshness) = 0;
   // The last receipt per tenant id, from the buckets.
   virtual Result<std::optional<WallTime>> LastDelivery(uint16_t source,
                                                        std::string_view tenant) = 0;

@@ -74,7 +74,7 @@ class SqliteEffects final : public Effects {
   Result<int64_t> DeliveriesSince(uint16_t source, std::string_view tenant,
                                   WallTime since) override;
   Result<std::optional<WallTime>> LastDelivery(uint16_t source, std::string_view tenant) override;
-  Status WriteFreshness(uint16_t source, std::string_view tenant_name,
+  Status WriteFreshness(uint16_t source, std::string_view tenant_id, std::string_view tenant_name,
                         const Freshness& freshness) override;
   Status TrimDeliveryCounts(WallTime before) override;
 

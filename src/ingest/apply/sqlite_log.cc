@@ -1,4 +1,5 @@
 // SqliteEffects: the delivery log, freshness, parked events and dead letters.
+#include "base/strings.h"
 #include "ingest/apply/sqlite_effects.h"
 
 namespace tw::ingest {
@@ -99,6 +100,7 @@ Status SqliteEffects::PrepareFreshness(const FreshnessPlan& plan, SourceStatemen
     updates += (updates.empty() ? "" : ", ") + column + " = " + value;
     differs += (differs.empty() ? "" : " or ") + stored + " is not (" + value + ")";
   };
+  add(plan.tenant_id_column, "?5", false);
   add(plan.last_webhook_column, "?2", true);
   add(plan.count_column, "?3", false);
   add(plan.status_column, "?4", false);
@@ -214,8 +216,8 @@ Result<std::optional<WallTime>> SqliteEffects::LastDelivery(uint16_t source,
   return std::optional(last);
 }
 
-Status SqliteEffects::WriteFreshness(uint16_t source, std::string_view tenant_name,
-                                     const Freshness& freshness) {
+Status SqliteEffects::WriteFreshness(uint16_t source, std::string_view tenant_id,
+                                     std::string_view tenant_name, const Freshness& freshness) {
   Statement& write = per_source_[source].write_freshness;
   std::string last;
   write.BindText(1, tenant_name);
@@ -231,6 +233,14 @@ Status SqliteEffects::WriteFreshness(uint16_t source, std::string_view tenant_na
   }
   if (!plan.count_column.empty()) write.BindInt(3, freshness.webhook_count_24h);
   if (!plan.status_column.empty()) write.BindText(4, freshness.status);
+  if (!plan.tenant_id_column.empty()) {
+    const auto number = ParseInt64(tenant_id);
+    if (number && sources_[source]->tenants.id_type == TenantIdType::kInteger) {
+      write.BindInt(5, *number);
+    } else {
+      write.BindText(5, tenant_id);
+    }
+  }
   return write.Run();
 }
 

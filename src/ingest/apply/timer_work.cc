@@ -85,7 +85,7 @@ Status TimerWork::RefreshHealth(WallTime now) {
           const int64_t count,
           state_.effects->DeliveriesSince(source, tenant.tenant.id, now - std::chrono::hours(24)));
       TW_RETURN_IF_ERROR(
-          state_.effects->WriteFreshness(source, tenant.tenant.name,
+          state_.effects->WriteFreshness(source, tenant.tenant.id, tenant.tenant.name,
                                          {.last_webhook_at = std::nullopt,
                                           .webhook_count_24h = count,
                                           .status = HealthOf(*freshness, now - *last)}));
