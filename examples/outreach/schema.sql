@@ -25,6 +25,7 @@ create table if not exists client_leads(
   notes text,
   tags jsonb,
   created_at timestamptz,
+  updated_at timestamptz, -- when the newest event about the lead happened
   primary key(workspace_name, lead_email)
 );
 create index if not exists client_leads_stage on client_leads(workspace_name, pipeline_stage);
@@ -58,6 +59,7 @@ create table if not exists client_metrics_daily(
 );
 
 create table if not exists webhook_health(
+  workspace_id bigint,
   workspace_name text not null primary key,
   last_webhook_at timestamptz,
   last_poll_at timestamptz,
@@ -65,6 +67,14 @@ create table if not exists webhook_health(
   poll_count_24h bigint not null default 0,
   health_status text not null default 'healthy'
 );
+
+-- Health rows are written by workspace name; their policy compares the id.
+create trigger if not exists webhook_health_workspace after insert on webhook_health
+when new.workspace_id is null begin
+  update webhook_health set workspace_id = (
+    select bison_workspace_id from client_registry where workspace_name = new.workspace_name)
+  where workspace_name = new.workspace_name;
+end;
 
 create table if not exists webhook_delivery_log(
   id bigint not null primary key, -- the inbox sequence
