@@ -23,10 +23,10 @@ std::string Title(std::string_view verb, std::string_view title) {
 }
 
 constexpr std::string_view kConfigIntroduction =
-    R"(`tidewire serve --config FILE` and `tidewire dev --config FILE` read this file; `tidewire check FILE`
-checks it with all that it names, without touching data. Without `--config`, `dev` runs the example
-in [examples/outreach](../examples/outreach/tidewire.yaml). A mistake is reported with file, line,
-column and what was expected, and the exit code is 3. Editors can use
+    R"(`tidewire serve --config FILE` and `tidewire dev --config FILE` read this file;
+`tidewire check FILE` checks it with all that it names, without touching data. Without `--config`,
+`dev` runs the example in [examples/outreach](../examples/outreach/tidewire.yaml). A mistake is
+reported with file, line, column and what was expected, and the exit code is 3. Editors can use
 [schema/tidewire.schema.json](schema/tidewire.schema.json).
 
 The format is YAML 1.2 (core). No key is ignored: an unknown one is a mistake.
@@ -39,15 +39,15 @@ The format is YAML 1.2 (core). No key is ignored: an unknown one is a mistake.
 | secret | `${env:NAME}` or `${file:PATH}`; a secret in the file itself is refused |
 
 Scalars can be set from the environment: `server.listen` is `TIDEWIRE_SERVER_LISTEN`. Keys become
-upper case, other characters than letters and digits `_`. Keys of a map are reached when the file has
-them; lists are not.
+upper case, other characters than letters and digits `_`. Keys of a map are reached when the file
+has them; lists are not.
 
 )";
 
 constexpr std::string_view kMetricsIntroduction =
-    R"(`GET /metrics` gives them in the Prometheus text format. Counters end in `_total` and start at 0 with
-the process. Times are in seconds; histograms have buckets from 50 µs to 10 s. Labels have the values
-listed here and no others.
+    R"(`GET /metrics` gives them in the Prometheus text format. Counters end in `_total` and start at 0
+with the process. Times are in seconds; histograms have buckets from 50 µs to 10 s. Labels have the
+values listed here and no others.
 
 )";
 
@@ -82,7 +82,8 @@ Result<std::string> RegisteredMetrics(const std::string& data_directory) {
 }
 
 Result<std::string> MetricsReference() {
-  std::string directory = (std::filesystem::temp_directory_path() / "tidewire-docs-XXXXXX").string();
+  std::string directory =
+      (std::filesystem::temp_directory_path() / "tidewire-docs-XXXXXX").string();
   if (mkdtemp(directory.data()) == nullptr) {
     return Fail(ErrorCode::kInternal, "cannot make a temporary directory");
   }
@@ -117,7 +118,8 @@ ExitCode RunDocs(const DocsArguments& arguments) {
   if (!text.ok()) return PrintError(arguments.format, text.error(), ExitCode::kRuntime);
   if (std::fwrite(text->data(), 1, text->size(), stdout) != text->size() ||
       std::fflush(stdout) != 0) {
-    return PrintError(arguments.format, Error{ErrorCode::kInternal, "cannot write to standard output"},
+    return PrintError(arguments.format,
+                      Error{ErrorCode::kInternal, "cannot write to standard output"},
                       ExitCode::kRuntime);
   }
   return ExitCode::kOk;

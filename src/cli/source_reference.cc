@@ -9,10 +9,10 @@ namespace tw::cli {
 namespace {
 
 constexpr std::string_view kIntroduction =
-    R"(A source file describes one outside system: who may send webhooks, what each event means, and which
-rows, facts and counters it becomes. The main file names it under `sources`; the name there, the
-`source` in the file and the endpoint's path belong together. `tidewire check` compiles it against
-the tables. Editors can use [schema/source.schema.json](schema/source.schema.json).
+    R"(A source file describes one outside system: who may send webhooks, what each event means, and
+which rows, facts and counters it becomes. The main file names it under `sources`; the name there is
+the `source` in the file. Its endpoint is `webhook.path`, below `/hooks/`. `tidewire check` compiles
+it against the tables. Editors can use [schema/source.schema.json](schema/source.schema.json).
 
 A whole one, with comments: [examples/outreach/outreach.yaml](../examples/outreach/outreach.yaml).
 Kinds of values are those of [config.md](config.md). `${secret.NAME}` in `webhook.authenticate`
@@ -61,9 +61,9 @@ Where a column's value is asked for, these work beside expressions:
 
 ## Authentication schemes
 
-`scheme` names one of these; the other keys of `authenticate` change a part of it. A scheme that signs
-the body proves it: such a delivery is accepted unread, and a malformed one ends as a dead letter. The
-others prove nothing about the body, so it must be JSON, or the answer is 400.
+`scheme` names one of these; the keys beside it change a part of it. A scheme that signs the body
+proves it: such a delivery is accepted unread, and a malformed one ends as a dead letter. The others
+prove nothing about the body, so it must be JSON, or the answer is 400.
 
 | Scheme | Credential | Signed text | Replay window |
 |---|---|---|---|
