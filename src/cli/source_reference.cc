@@ -41,8 +41,8 @@ exact.
 
 The first argument of a stage is its input.
 
-| Name | Arguments | As a stage | Of a list |
-|---|---|---|---|
+| Name | Arguments | As a stage | Given a list | Gives |
+|---|---|---|---|---|
 )";
 
 constexpr std::string_view kNames =
@@ -75,12 +75,39 @@ std::string Arguments(const ingest::mapping::Signature& signature) {
   return least + " to " + std::to_string(signature.arguments_max);
 }
 
+std::string_view Meaning(ingest::mapping::Function function) {
+  using enum ingest::mapping::Function;
+  switch (function) {
+    case kLower: return "ASCII letters in lower case";
+    case kUpper: return "ASCII letters in upper case";
+    case kTrim: return "the text without white space at its ends";
+    case kInt: return "an integer, from text, decimal without fraction, or boolean";
+    case kDecimal: return "an exact decimal, from number or text";
+    case kBool: return "a boolean, from true/t/yes/on/1 and false/f/no/off/0 in any case";
+    case kFirst: return "the first item that is not null";
+    case kSum: return "the sum of numbers; nulls and empty texts are skipped";
+    case kJoin: return "`join(list, sep)`: text; nulls are skipped";
+    case kHash: return "SHA-256 as 64 hex digits; of several arguments as a whole";
+    case kTime:
+      return "`time(x, format[, zone])`: a UTC time. Formats: 'rfc3339', 'unix', 'unix_ms', or "
+             "strftime's letters; zone: a name of the tz database, or `tenant`";
+    case kDefault: return "`default(x, y)`: y when x is null";
+    case kMatch: return "`match(x, re2)`: the first group, or the whole match";
+    case kFormat: return "`format('{}/{}', a, b)`: text; null when an argument is null";
+    case kNow: return "the time of the transaction";
+    case kMonthStart: return "the local date of the first of the month, in the tenant's zone";
+    case kColumn: return "`col('Name')`: a CSV column; no source has one yet";
+  }
+  return {};
+}
+
 std::string FunctionRows() {
   std::string out;
   for (const auto& signature : ingest::mapping::kSignatures) {
     out += "| `" + std::string(signature.name) + "` | " + Arguments(signature) + " | " +
            (signature.is_stage ? "yes" : "no") + " | " +
-           (signature.maps_lists ? "each item" : "the list") + " |\n";
+           (signature.maps_lists ? "each item" : "") + " | " +
+           std::string(Meaning(signature.function)) + " |\n";
   }
   return out;
 }
