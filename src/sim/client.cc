@@ -108,7 +108,7 @@ void Client::Act() {
   Random& random = world_.machine().random;
   const uint64_t dice = random.Below(100);
   if (connection_->unread() > kUnreadMessagesMax || connection_->closed()) return Lose(0);
-  if (faults_ && dice < 6) return Lose(random.Below(connection_->unread() + 1));
+  if (faults_ && dice < 7) return Lose(random.Below(connection_->unread() + 1));
   if (phase_ != Phase::kLive) return;
   if (dice < 40) {
     heartbeat_ref_ = "h" + std::to_string(next_ref_++);

@@ -27,6 +27,7 @@ World::World(uint64_t seed, const app::Configuration& configuration, Seams& seam
   options_.retention.age_max = std::chrono::seconds(60 + random.Below(90'000));
   options_.tail.batches_max = 1 + random.Below(12);
   options_.session.replay_changes_max = 5 + random.Below(60);
+  fault_percent_ = static_cast<uint32_t>(random.Below(101));
   events_max_ = 30 + random.Below(120);
   MakeClients();
 }
@@ -217,30 +218,38 @@ void World::StepServer(uint64_t dice) {
 
 void World::StepOutside(uint64_t dice) {
   Random& random = machine_.random;
-  if (dice < 18) {
+  if (dice < 30) {
     if (provider_.events().size() < events_max_) provider_.Happen();
-  } else if (dice < 48) {
+  } else if (dice < 76) {
     Deliver();
-  } else if (dice < 70) {
-    Client& client = *clients_[random.Below(clients_.size())];
-    Note("client " + client.kind().name);
-    client.Step();
-  } else if (dice < 88) {
-    clients_[random.Below(clients_.size())]->Receive(1 + random.Below(10));
-  } else if (dice < 94) {
+  } else if (dice < 89) {
     Edit();
-  } else if (dice < 98) {
+  } else if (dice < 96) {
     AdvanceClock();
-  } else {
+  } else if (random.Percent(fault_percent_)) {
     Fault();
   }
+}
+
+void World::StepClients(uint64_t dice) {
+  Client& client = *clients_[machine_.random.Below(clients_.size())];
+  if (dice >= 55) return client.Receive(1 + machine_.random.Below(20));
+  Note("client " + client.kind().name);
+  client.Step();
 }
 
 void World::Step() {
   ++outcome_.steps;
   machine_.clock.Advance(std::chrono::milliseconds(machine_.random.Below(100)));
   const uint64_t dice = machine_.random.Below(100);
-  machine_.random.Percent(50) ? StepServer(dice) : StepOutside(dice);
+  const uint64_t who = machine_.random.Below(100);
+  if (who < 40) {
+    StepServer(dice);
+  } else if (who < 75) {
+    StepClients(dice);
+  } else {
+    StepOutside(dice);
+  }
   EndStep();
 }
 
@@ -256,7 +265,7 @@ void World::EndStep() {
 }
 
 Outcome World::Run() {
-  const uint64_t steps = 200 + machine_.random.Below(1'400);
+  const uint64_t steps = 200 + machine_.random.Below(2'000);
   while (!outcome_.failure && outcome_.steps < steps) Step();
   if (!outcome_.failure) Drain();
   if (!outcome_.failure) CheckClients();

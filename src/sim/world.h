@@ -59,6 +59,7 @@ class World final : public ClientWorld, public Life::Observer {
   void Die(Death death);
   void Step();
   void StepServer(uint64_t dice);
+  void StepClients(uint64_t dice);
   void StepOutside(uint64_t dice);
   void Deliver();
   void TurnStore();
@@ -86,6 +87,7 @@ class World final : public ClientWorld, public Life::Observer {
   StageEdits edits_;
   Outcome outcome_;
   uint64_t events_max_ = 0;
+  uint32_t fault_percent_ = 0;  // Calm worlds run deep, rough ones recover often.
   uint64_t full_until_ = 0;  // The step that makes room on the disk again; 0: there is room.
   uint64_t hand_made_ = 0;
   bool late_workspace_open_ = false;
