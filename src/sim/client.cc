@@ -126,6 +126,7 @@ void Client::Act() {
     Push(join_ref_, "l" + std::to_string(next_ref_++), topic_, "phx_leave", "{}");
     // What was sent before the leave may still come; it is not listened to any more.
     phase_ = Phase::kOnline;
+    catching_up_ = false;
   } else if (dice < 55) {
     connection_->session().OnText(random.Percent(50) ? "][" : "{\"topic\":7}");
   }
