@@ -270,6 +270,13 @@ Status Server::Parts::MakeInbox() {
   log.next_sequence_min = applier->applied_sequence() + 1;
   TW_ASSIGN_OR_RETURN(auto opened, ingest::Inbox::Open(*files, "inbox", random, metrics, log));
   inbox_reader = std::make_unique<ingest::InboxReader>(*files, *opened);
+  const uint64_t oldest = opened->tail();
+  if (oldest > log.next_sequence_min) {
+    telemetry::Log(telemetry::Level::kError, "InboxIncomplete",
+                   "the inbox no longer holds deliveries that this database has not applied; was"
+                   " the database removed?",
+                   {{"first_missing", log.next_sequence_min}, {"oldest_kept", oldest}});
+  }
   tail = std::make_unique<ingest::DurableTail>(kTailBytesMax, [this] { store_thread->Wake(); });
   capture::RetentionLimits retention{.age_max = configuration.main.history.age_max,
                                      .changes_max = configuration.main.history.changes_max};
@@ -279,6 +286,7 @@ Status Server::Parts::MakeInbox() {
                           .tail = *tail,
                           .reader = *inbox_reader,
                           .durable_head = [this] { return inbox->durable_head(); },
+                          .oldest_sequence = oldest,
                           .publish = [this](BatchPtr batch) { Publish(std::move(batch)); },
                           .housekeeping = [this] { return refused->Trim(); },
                           .reclaim = [this](uint64_t up_to) { inbox->RequestReclaim(up_to); },
@@ -364,6 +372,7 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
 
 Status Server::Parts::Listen() {
   uint16_t port = options.port;
+  TW_RETURN_IF_ERROR(io::Listener::CheckFree(options.address, port));
   for (const auto& parts : loops) {
     TW_ASSIGN_OR_RETURN(
         parts->listener,

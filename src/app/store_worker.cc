@@ -38,7 +38,7 @@ Result<bool> StoreWorker::Turn() {
 }
 
 Result<bool> StoreWorker::ApplyNext() {
-  const uint64_t next = wiring_.applier.applied_sequence() + 1;
+  const uint64_t next = std::max(wiring_.applier.applied_sequence() + 1, wiring_.oldest_sequence);
   const uint64_t head = wiring_.durable_head();
   lag_.Set(static_cast<int64_t>(head + 1 - std::min(next, head + 1)));
   if (next > head) return false;
