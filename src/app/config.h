@@ -81,6 +81,7 @@ struct HistoryConfig {
   uint64_t changes_max = 1'000'000;
   config::ByteSize memory_max = config::MiB(16);
   uint64_t replay_changes_max = 10'000;
+  config::ByteSize replay_max = config::MiB(16);
 };
 
 constexpr void Describe(config::Of<HistoryConfig> auto& config, auto&& field) {
@@ -92,6 +93,8 @@ constexpr void Describe(config::Of<HistoryConfig> auto& config, auto&& field) {
         "Newest changes kept in memory, per event loop.");
   field("replay_changes_max", config.replay_changes_max, uint64_t{1}, uint64_t{1'000'000},
         "A client that missed more changes than this is told to read anew.");
+  field("replay_max", config.replay_max, config::KiB(64), config::GiB(1),
+        "The same for the size of the missed changes.");
 }
 
 struct StoreConfig {

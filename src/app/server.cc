@@ -250,8 +250,16 @@ Status Server::Parts::MakeStore() {
   TW_ASSIGN_OR_RETURN(prepared, PrepareStore(configuration, path, {}, random, metrics));
   TW_ASSIGN_OR_RETURN(applier, ingest::Applier::Create(prepared.store->database(),
                                                        prepared.sources, clock, metrics));
-  TW_ASSIGN_OR_RETURN(
-      refused, ingest::RefusedStore::Create(prepared.store->database(), clock, metrics));
+  // One store for all sources: the longest keep, the sum of the bytes.
+  ingest::RefusedLimits refused_limits{.keep = std::chrono::seconds{0}, .bytes_max = 0};
+  for (const auto& source : prepared.sources) {
+    const auto& config = source->webhook.refused;
+    refused_limits.keep = std::max(
+        refused_limits.keep, std::chrono::duration_cast<std::chrono::seconds>(config.keep));
+    refused_limits.bytes_max += config.keep_bytes.bytes;
+  }
+  TW_ASSIGN_OR_RETURN(refused, ingest::RefusedStore::Create(prepared.store->database(), clock,
+                                                            metrics, refused_limits));
   for (const auto& source : prepared.sources) {
     TW_ASSIGN_OR_RETURN(auto endpoint, ingest::Endpoint::Create(*source));
     endpoints.push_back(std::move(endpoint));
@@ -311,6 +319,7 @@ Status Server::Parts::MakeLoops() {
       config.loops > 0 ? config.loops : std::max(1u, std::thread::hardware_concurrency());
   gateway_limits = GatewayLimitsOf(config, count, options.hosts);
   session_limits.replay_changes_max = configuration.main.history.replay_changes_max;
+  session_limits.replay_bytes_max = configuration.main.history.replay_max.bytes;
   gateway_metrics = std::make_unique<gateway::GatewayMetrics>(metrics);
   session_metrics = std::make_unique<session::SessionMetrics>(metrics);
   TW_ASSIGN_OR_RETURN(const auth::JwtKey key, MakeKey(configuration.main.auth));

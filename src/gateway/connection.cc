@@ -85,7 +85,9 @@ void Connection::OnHead() {
       http::AppendResponse(out, 405, allow, "", http::KeepAlive::kNo);
       return RespondRaw(out, http::KeepAlive::kNo);
     }
-    limit = BodyLimit(gateway_, *route_, head.path);
+    const auto body_bytes_max = BodyLimit(gateway_, *route_, head.path);
+    if (!body_bytes_max) return Fail(404, "there is no hook at this path");
+    limit = *body_bytes_max;
   }
   if (request_->AcceptBody(limit) == http::RequestParser::State::kFailed) {
     if (route_ != nullptr && route_->body_bytes_max == kHookBody) {
@@ -210,6 +212,10 @@ void Connection::OnDeadline() {
     return stream_->Close();
   }
   Fail(408, "the request did not arrive in time");
+}
+
+void Connection::OnDrained() {
+  if (state_ == State::kRealtime) realtime_->OnDrained();
 }
 
 void Connection::OnClosed(io::CloseCause) { gateway_.Remove(id_); }

@@ -54,6 +54,7 @@ class Connection final : public io::StreamHandler {
   MonoTime request_started() const { return request_started_; }
 
   size_t OnBytes(std::span<char> bytes) override;
+  void OnDrained() override;
   void OnClosed(io::CloseCause cause) override;
 
  private:

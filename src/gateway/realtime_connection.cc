@@ -73,6 +73,19 @@ void RealtimeConnection::OnFrame(const io::SharedBytes& frame) {
   stream_->Send(frame);
 }
 
+bool RealtimeConnection::Congested() {
+  const size_t enough = gateway_.wiring().limits.outbox_bytes_max / 2;
+  if (stream_->unsent_bytes() > enough) stream_->Flush();
+  congested_ = stream_->unsent_bytes() > enough;
+  return congested_;
+}
+
+void RealtimeConnection::OnDrained() {
+  if (!congested_ || closing_) return;
+  congested_ = false;
+  session_.OnDrained();
+}
+
 void RealtimeConnection::CloseWith(uint16_t code, std::string_view reason) {
   if (closing_) return;
   Send(Opcode::kClose, websocket::ClosePayload(static_cast<CloseCode>(code), reason));

@@ -25,7 +25,11 @@ class RealtimeConnection final : public session::Transport {
   // Sends the system message and close code 1012, so that clients come back.
   void Drain();
 
+  // Everything sent has been handed to the kernel.
+  void OnDrained();
+
   void OnFrame(const io::SharedBytes& frame) override;
+  bool Congested() override;
   void CloseWith(uint16_t code, std::string_view reason) override;
 
  private:
@@ -40,6 +44,7 @@ class RealtimeConnection final : public session::Transport {
   io::Timer silence_;
   bool pinged_ = false;
   bool closing_ = false;
+  bool congested_ = false;  // A replay waits for OnDrained.
 };
 
 }  // namespace tw::gateway

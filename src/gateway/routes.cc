@@ -38,12 +38,12 @@ RouteMatch FindRoute(std::string_view method, std::string_view path) {
   return match;
 }
 
-size_t BodyLimit(const Gateway& gateway, const Route& route, std::string_view path) {
+std::optional<size_t> BodyLimit(const Gateway& gateway, const Route& route, std::string_view path) {
   if (route.body_bytes_max != kHookBody) return route.body_bytes_max;
   for (const auto& endpoint : gateway.wiring().endpoints) {
     if (endpoint->Matches(path)) return endpoint->body_bytes_max();
   }
-  return 0;
+  return std::nullopt;
 }
 
 }  // namespace tw::gateway

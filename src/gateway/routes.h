@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace tw::gateway {
@@ -35,7 +36,7 @@ struct RouteMatch {
 };
 RouteMatch FindRoute(std::string_view method, std::string_view path);
 
-// The largest body for a request on `route`.
-size_t BodyLimit(const Gateway& gateway, const Route& route, std::string_view path);
+// The largest body for a request on `route`; nullopt when no endpoint has the path.
+std::optional<size_t> BodyLimit(const Gateway& gateway, const Route& route, std::string_view path);
 
 }  // namespace tw::gateway

@@ -171,6 +171,8 @@ void SourceCompiler::CompileWebhook() {
   (void)BuildVerifiers(webhook, problems_);
   if (const auto pattern = ParsePathPattern(*webhook.path); !pattern.ok()) {
     problems_.Add(webhook.path.where, pattern.error().message);
+  } else if (!webhook.path->starts_with("/hooks/")) {
+    problems_.Add(webhook.path.where, "webhook.path must begin with /hooks/");
   }
   source_.events = *webhook.events;
   if (!webhook.events.where.known()) source_.events = *mapping::Expression::Compile("$");

@@ -14,6 +14,10 @@ namespace {
 constexpr std::string_view kTopicPrefix = "realtime:";
 // How long a join waits for a position ahead of its loop before it is called unknown.
 constexpr std::chrono::seconds kHeadWaitMax{2};
+// Changes sent between two looks at how much is unsent.
+constexpr uint64_t kReplaySliceChanges = 64;
+// RFC 6455's registry, 1013: come back.
+constexpr uint16_t kTryAgainLater = 1013;
 
 std::string DescribeRequest(const protocol::BindingRequest& request) {
   static constexpr const char* kEvents[] = {"", "INSERT", "UPDATE", "", "DELETE", "", "", "*"};
@@ -159,7 +163,7 @@ void Channel::Start(std::string_view ref) {
 void Channel::OnWaitEnd() { GoLive({false, "unknown_position"}, session_.services_.feed.head()); }
 
 void Channel::CatchUp(uint64_t after) {
-  if (session_.services_.feed.Covers(after)) return ReplayFromMemory(after);
+  if (session_.services_.feed.Covers(after)) return StartReplay(after);
   const uint64_t wanted = session_.services_.limits.replay_changes_max + 1 - missed_changes_;
   session_.services_.history.Read(
       after, wanted, [this, after, alive = alive_](Result<BatchPtr> batch) {
@@ -186,37 +190,53 @@ void Channel::OnHistory(uint64_t after, Result<BatchPtr> batch) {
   CatchUp(after);
 }
 
-void Channel::ReplayFromMemory(uint64_t after) {
+// `missed_` and the memory behind `after` hold all that was missed: the verdict is certain.
+void Channel::StartReplay(uint64_t after) {
   const SessionLimits& limits = session_.services_.limits;
   LiveFeed& feed = session_.services_.feed;
-  uint64_t changes = missed_changes_;
-  uint64_t bytes = missed_bytes_;
-  feed.ForEachAfter(after, [&](const Batch& batch) {
-    changes += batch.changes.size();
-    bytes += batch.bytes;
+  feed.ForEachAfter(after, [&](const BatchPtr& batch) {
+    missed_changes_ += batch->changes.size();
+    missed_bytes_ += batch->bytes;
+    missed_.push_back(batch);
   });
-  if (changes > limits.replay_changes_max || bytes > limits.replay_bytes_max) {
+  if (missed_changes_ > limits.replay_changes_max || missed_bytes_ > limits.replay_bytes_max) {
     return GoLive({false, "too_many"}, feed.head());
   }
-  // From here to the end nothing else runs on this loop: the replay meets the stream exactly.
-  const uint64_t since = ParsePosition(AskedPosition())->offset;
   SendJoinReply({true, {}}, feed.head());
-  const auto send = [this](const io::SharedBytes& frame) { session_.transport_.OnFrame(frame); };
-  // What was read beyond the loop's head comes again with the stream.
-  const uint64_t last = feed.head().offset;
-  for (const BatchPtr& batch : missed_) {
-    feed.router().Replay(spec_, *batch, {since, last}, send);
-  }
-  feed.ForEachAfter(after, [&](const Batch& batch) {
-    feed.router().Replay(spec_, batch, {after, last}, send);
-  });
   session_.services_.metrics.resumed.Add();
+  replayed_ = ParsePosition(AskedPosition())->offset;
+  state_ = ChannelState::kReplaying;
+  ContinueReplay();
+}
+
+void Channel::ContinueReplay() {
+  if (state_ != ChannelState::kReplaying) return;
+  LiveFeed& feed = session_.services_.feed;
+  const auto send = [this](const io::SharedBytes& frame) { session_.transport_.OnFrame(frame); };
+  // Nothing else runs on this loop between the last slice and GoLive: replay and stream meet
+  // exactly. What was read beyond the loop's head comes again with the stream.
+  while (replayed_ < feed.head().offset) {
+    if (session_.transport_.Congested()) return;
+    if (missed_.empty()) {
+      if (!feed.Covers(replayed_)) {
+        session_.services_.metrics.replays_overtaken.Add();
+        return session_.transport_.CloseWith(kTryAgainLater, "too slow to catch up");
+      }
+      feed.ForEachAfter(replayed_, [&](const BatchPtr& batch) { missed_.push_back(batch); });
+    }
+    const BatchPtr batch = missed_.front();
+    const uint64_t last =
+        std::min({batch->position.offset, feed.head().offset, replayed_ + kReplaySliceChanges});
+    feed.router().Replay(spec_, *batch, {replayed_, last}, send);
+    replayed_ = std::max(replayed_, last);
+    if (replayed_ >= batch->position.offset) missed_.pop_front();
+  }
   GoLive({true, {}}, feed.head());
 }
 
 // Sends the reply unless a replay has done so, and subscribes at the loop's head.
 void Channel::GoLive(const Verdict& verdict, Position position) {
-  missed_.clear();
+  missed_ = {};
   if (!verdict.recovered.value_or(false)) {
     SendJoinReply(verdict, position);
     if (verdict.recovered) session_.services_.metrics.not_resumed.Add();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,9 +23,9 @@ namespace tw::session {
 
 class Session;
 
-//  kCatchingUp ──history read──▶ kLive     any ──leave, error, expiry──▶ (destroyed)
-//       └────────────── nothing to catch up ──▲
-enum class ChannelState : uint8_t { kCatchingUp, kLive };
+//  kCatchingUp ──missed changes read──▶ kReplaying ──sent──▶ kLive   any ──leave, expiry──▶ (gone)
+//       └─────────────── nothing to catch up, or not recovered ──▲
+enum class ChannelState : uint8_t { kCatchingUp, kReplaying, kLive };
 
 class Channel {
  public:
@@ -34,6 +35,8 @@ class Channel {
 
   // Resolves the bindings, decides about the asked position, replies and goes live.
   void Start(std::string_view ref);
+  // Sends more of the missed changes while the connection takes them; goes live behind the last.
+  void ContinueReplay();
   // New rights from now on: a change that is published later is judged by them.
   void SetClaims(ClaimsPtr claims);
 
@@ -69,7 +72,7 @@ class Channel {
   void OnWaitEnd();
   void CatchUp(uint64_t after);
   void OnHistory(uint64_t after, Result<BatchPtr> batch);
-  void ReplayFromMemory(uint64_t after);
+  void StartReplay(uint64_t after);
   void GoLive(const Verdict& verdict, Position position);
   void SendJoinReply(const Verdict& verdict, Position position);
   void SendPush(std::string_view event, std::string_view payload);
@@ -85,10 +88,11 @@ class Channel {
   std::vector<std::string> binding_errors_;
   router::Membership membership_;
   router::BroadcastMembership broadcasts_;
-  // Missed changes that were read before the verdict is sent.
-  std::vector<BatchPtr> missed_;
+  // Missed changes: read before the verdict is sent, then sent.
+  std::deque<BatchPtr> missed_;
   uint64_t missed_changes_ = 0;
   uint64_t missed_bytes_ = 0;
+  uint64_t replayed_ = 0;  // Offset up to which the client has been told.
   io::Timer wait_;
   std::shared_ptr<bool> alive_;
 };

@@ -38,10 +38,11 @@ void LiveFeed::WhenReached(uint64_t offset, Function<void()> reached) {
 
 bool LiveFeed::Covers(uint64_t offset) const { return offset + 1 >= first_offset_; }
 
-void LiveFeed::ForEachAfter(uint64_t offset, const std::function<void(const Batch&)>& visit) const {
+void LiveFeed::ForEachAfter(uint64_t offset,
+                            const std::function<void(const BatchPtr&)>& visit) const {
   TW_CHECK(Covers(offset));
   for (const BatchPtr& batch : tail_) {
-    if (batch->position.offset > offset) visit(*batch);
+    if (batch->position.offset > offset) visit(batch);
   }
 }
 

@@ -51,7 +51,7 @@ class LiveFeed {
   // True when every change above `offset` is in memory.
   bool Covers(uint64_t offset) const;
   // The batches that hold changes above `offset`, which Covers.
-  void ForEachAfter(uint64_t offset, const std::function<void(const Batch&)>& visit) const;
+  void ForEachAfter(uint64_t offset, const std::function<void(const BatchPtr&)>& visit) const;
 
   // Calls `reached` once, from a later Publish, when head() has come to `offset`.
   void WhenReached(uint64_t offset, Function<void()> reached);

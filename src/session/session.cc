@@ -51,7 +51,10 @@ SessionMetrics::SessionMetrics(telemetry::Registry& registry)
       expired(registry.GetCounter("tidewire_session_expired_total",
                                   "Channels closed because their token ended.")),
       broadcasts_refused(registry.GetCounter("tidewire_session_broadcasts_refused_total",
-                                             "Broadcasts over the size limit.")) {}
+                                             "Broadcasts over the size limit.")),
+      replays_overtaken(registry.GetCounter(
+          "tidewire_session_replays_overtaken_total",
+          "Replays to clients so slow that the changes behind them left the memory.")) {}
 
 Session::Session(SessionServices& services, Transport& transport, protocol::Version version,
                  ClaimsPtr claims)
@@ -197,6 +200,11 @@ void Session::OnAccessToken(Channel& channel, const ClientMessage& message) {
   }
   channel.SetClaims(std::move(*claims));
   ArmExpiry();
+}
+
+void Session::OnDrained() {
+  // A replay that cannot be finished closes the connection, not the list.
+  for (const auto& channel : channels_) channel->ContinueReplay();
 }
 
 void Session::AnnounceRestart() {

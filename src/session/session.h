@@ -35,6 +35,8 @@ class Channel;
 // The connection below a session. OnFrame (from Receiver) takes framed bytes.
 class Transport : public router::Receiver {
  public:
+  // True while so much is unsent that a replay has to wait. Session::OnDrained follows.
+  virtual bool Congested() = 0;
   // Sends what is queued, then a close frame. The session is destroyed later, not from inside.
   virtual void CloseWith(uint16_t code, std::string_view reason) = 0;
 };
@@ -44,7 +46,7 @@ struct SessionLimits {
   uint32_t topic_bytes_max = 1'024;
   // One recovery: more changes or bytes than this is refused as "too_many".
   uint64_t replay_changes_max = 10'000;
-  uint64_t replay_bytes_max = 4u << 20;
+  uint64_t replay_bytes_max = 16u << 20;
   // Encoded payload of one broadcast (upstream's max_payload_size_in_kb × 1000 + 500).
   uint32_t broadcast_bytes_max = 3'000'500;
   // How long a channel outlives its token, so that a refresh on its way arrives.
@@ -64,6 +66,7 @@ struct SessionMetrics {
   telemetry::Counter& not_resumed;
   telemetry::Counter& expired;
   telemetry::Counter& broadcasts_refused;
+  telemetry::Counter& replays_overtaken;
 };
 
 // What the sessions of one loop share. All of it outlives them.
@@ -92,6 +95,9 @@ class Session {
   void OnText(std::string_view text);
   // One binary message: a broadcast (version 2). A malformed one is dropped and counted.
   void OnBinary(std::string_view message);
+
+  // What was unsent is gone: replays that waited go on.
+  void OnDrained();
 
   // Before a planned restart: tells every channel, so that clients come back by themselves.
   void AnnounceRestart();

@@ -25,6 +25,10 @@ class Client::Connection final : public session::Transport {
       : session_(*loop.services, *this, version, std::move(claims)) {}
 
   void OnFrame(const io::SharedBytes& frame) override { unread_.push_back(frame); }
+  bool Congested() override {
+    congested_ = congested_ || unread_.size() >= kRoom;
+    return congested_;
+  }
   void CloseWith(uint16_t, std::string_view) override { closed_ = true; }
 
   // The next text message, empty for a frame that is none; nullopt when nothing is there.
@@ -32,6 +36,7 @@ class Client::Connection final : public session::Transport {
     if (unread_.empty()) return std::nullopt;
     std::string bytes(unread_.front().view());
     unread_.pop_front();
+    if (unread_.empty() && std::exchange(congested_, false)) session_.OnDrained();
     std::span<char> input(bytes);
     const auto event = decoder_.Next(input);
     if (event.kind != websocket::Event::Kind::kText || !input.empty()) return "";
@@ -44,7 +49,11 @@ class Client::Connection final : public session::Transport {
   size_t loop_index = 0;
 
  private:
+  // A small outbox, so that replays have to wait.
+  static constexpr size_t kRoom = 10;
+
   std::deque<io::SharedBytes> unread_;
+  bool congested_ = false;
   websocket::Decoder decoder_{websocket::Role::kClient};
   bool closed_ = false;
   session::Session session_;

@@ -141,6 +141,21 @@ Status Life::OpenInbox() {
   return {};
 }
 
+// Broadcasts reach the other loops at once: they promise no order across loops.
+class Life::Bus final : public session::BroadcastBus {
+ public:
+  Bus(Life& life, const SimLoop& own) : life_(life), own_(own) {}
+  void Publish(router::BroadcastPtr message) override {
+    for (const auto& loop : life_.loops_) {
+      if (loop.get() != &own_) loop->feed->broadcasts().Send(*message, nullptr);
+    }
+  }
+
+ private:
+  Life& life_;
+  const SimLoop& own_;
+};
+
 Status Life::OpenLoops() {
   TW_ASSIGN_OR_RETURN(const auto key, MakeKey(machine_.configuration));
   session_metrics_ = std::make_unique<session::SessionMetrics>(metrics_);
@@ -148,11 +163,13 @@ Status Life::OpenLoops() {
     loop = std::make_unique<SimLoop>(machine_.clock.Mono());
     loop->feed = std::make_unique<session::LiveFeed>(capture().head(), options_.tail, metrics_);
     loop->history = std::make_unique<History>(*this, *loop);
+    loop->bus = std::make_unique<Bus>(*this, *loop);
     loop->verifier = std::make_unique<auth::TokenVerifier>(key, auth::ApiKeys(), machine_.clock,
                                                            metrics_);
     loop->services = std::make_unique<session::SessionServices>(
         session::SessionServices{.feed = *loop->feed,
                                  .history = *loop->history,
+                                 .bus = *loop->bus,
                                  .verifier = *loop->verifier,
                                  .catalog = prepared_.catalog,
                                  .timers = loop->timers,

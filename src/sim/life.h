@@ -68,6 +68,7 @@ struct SimLoop {
   std::deque<Function<void()>> posted;
   std::unique_ptr<session::LiveFeed> feed;
   std::unique_ptr<session::History> history;
+  std::unique_ptr<session::BroadcastBus> bus;
   std::unique_ptr<auth::TokenVerifier> verifier;
   std::unique_ptr<session::SessionServices> services;
 };
@@ -125,6 +126,7 @@ class Life {
  private:
   class Sink;
   class History;
+  class Bus;
 
   Life(Machine& machine, const LifeOptions& options, Seams& seams, Observer& observer);
   Status Open();
