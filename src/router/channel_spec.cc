@@ -30,4 +30,19 @@ std::string ChannelSpec::Key() const {
   return key;
 }
 
+bool HasOtherShapes(const ChannelSpec& spec, const Batch& batch) {
+  uint32_t judged = 0;  // Changes of one table come in runs.
+  for (const Change& change : batch.changes) {
+    const Relation& relation = *change.relation;
+    if (relation.id == judged) continue;
+    judged = relation.id;
+    for (const TableBinding& binding : spec.bindings) {
+      if (binding.relation->id != relation.id && binding.relation->table == relation.table) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
 }  // namespace tw::router

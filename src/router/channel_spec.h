@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "model/change.h"
 #include "policy/filter.h"
 #include "policy/policy.h"
 #include "protocol/join.h"
@@ -33,5 +34,10 @@ struct ChannelSpec {
   // Channels with equal keys receive identical bytes for every change.
   std::string Key() const;
 };
+
+// True when the batch has changes of a table that `spec` follows in another shape than the one its
+// filters and rights were compiled for: such rows cannot be judged, and a replay would leave them
+// out.
+bool HasOtherShapes(const ChannelSpec& spec, const Batch& batch);
 
 }  // namespace tw::router

@@ -134,8 +134,11 @@ void Router::Deliver(Audience& audience, const io::SharedBytes& frame) {
 
 void Router::Replay(const ChannelSpec& spec, const Batch& batch, Range range,
                     const std::function<void(const io::SharedBytes&)>& send) {
-  for (const Change& change : batch.changes) {
-    if (change.offset <= range.after || change.offset > range.last) continue;
+  // Offsets rise by one: the range begins at a place that can be computed.
+  const uint64_t first = batch.changes.front().offset;
+  const uint64_t begin = range.after < first ? 0 : range.after - first + 1;
+  for (uint64_t i = begin; i < batch.changes.size() && first + i <= range.last; ++i) {
+    const Change& change = batch.changes[i];
     encoder_.Begin(change, batch.position.epoch);
     encoder_.Encode(spec, [&](const io::SharedBytes& frame) {
       deliveries_.Add();

@@ -15,7 +15,7 @@ constexpr std::string_view kTopicPrefix = "realtime:";
 // How long a join waits for a position ahead of its loop before it is called unknown.
 constexpr std::chrono::seconds kHeadWaitMax{2};
 // Changes sent between two looks at how much is unsent.
-constexpr uint64_t kReplaySliceChanges = 64;
+constexpr uint64_t kReplaySliceChanges = 4;
 // RFC 6455's registry, 1013: come back.
 constexpr uint16_t kTryAgainLater = 1013;
 
@@ -52,7 +52,7 @@ Result<std::vector<uint16_t>> SelectColumns(const std::vector<std::string>& name
 
 }  // namespace
 
-Channel::Channel(Session& session, std::string join_ref, std::string topic,
+Channel::Channel(Session& session, std::optional<std::string> join_ref, std::string topic,
                  protocol::JoinRequest request, ClaimsPtr claims)
     : session_(session),
       join_ref_(std::move(join_ref)),
@@ -64,6 +64,7 @@ Channel::Channel(Session& session, std::string join_ref, std::string topic,
 }
 
 Channel::~Channel() {
+  StopWaiting();
   *alive_ = false;
   session_.services_.metrics.channels.Add(-1);
 }
@@ -96,10 +97,13 @@ void Channel::ResolveBinding(const protocol::BindingRequest& request) {
       error = "Column selection is not supported for wildcard subscriptions. Provide an explicit "
               "schema and table name.";
     } else if (all_schemas || request.schema == "public" || request.schema.empty()) {
+      const auto before = static_cast<ptrdiff_t>(spec_.bindings.size());
       for (const auto& table : session_.services_.catalog->tables()) {
         error = BindBinding(request, "public", table.relation->table);
         if (!error.empty()) break;
       }
+      // What is reported as refused must not flow in part.
+      if (!error.empty()) spec_.bindings.erase(spec_.bindings.begin() + before, spec_.bindings.end());
     } else {
       error = Unable(request);
     }
@@ -141,7 +145,7 @@ std::string_view Channel::AskedPosition() const {
   return {};
 }
 
-void Channel::Start(std::string_view ref) {
+void Channel::Start(std::optional<std::string_view> ref) {
   ref_ = ref;
   Resolve();
   const Position head = session_.services_.feed.head();
@@ -153,14 +157,22 @@ void Channel::Start(std::string_view ref) {
   if (since->offset <= head.offset) return CatchUp(since->offset);
   // A read may have seen a commit that is still on its way to this loop.
   session_.services_.timers.Arm<&Channel::OnWaitEnd>(wait_, kHeadWaitMax, this);
-  session_.services_.feed.WhenReached(since->offset, [this, alive = alive_, since = *since] {
-    if (!*alive || !wait_.armed()) return;
-    wait_.Cancel();
+  waiting_ = session_.services_.feed.WhenReached(since->offset, [this, since = *since] {
+    StopWaiting();
     CatchUp(since.offset);
   });
 }
 
-void Channel::OnWaitEnd() { GoLive({false, "unknown_position"}, session_.services_.feed.head()); }
+void Channel::StopWaiting() {
+  wait_.Cancel();
+  if (waiting_) session_.services_.feed.Forget(*waiting_);
+  waiting_.reset();
+}
+
+void Channel::OnWaitEnd() {
+  StopWaiting();
+  GoLive({false, "unknown_position"}, session_.services_.feed.head());
+}
 
 void Channel::CatchUp(uint64_t after) {
   if (session_.services_.feed.Covers(after)) return StartReplay(after);
@@ -178,12 +190,12 @@ void Channel::OnHistory(uint64_t after, Result<BatchPtr> batch) {
     return GoLive({false, batch.error().code == ErrorCode::kOutOfRange ? "expired" : "unavailable"},
                   head);
   }
-  if (*batch != nullptr) {
-    missed_changes_ += (*batch)->changes.size();
-    missed_bytes_ += (*batch)->bytes;
-    after = (*batch)->position.offset;
-    missed_.push_back(std::move(*batch));
-  }
+  // The memory begins behind `after`, so the log must hold something there.
+  if (*batch == nullptr) return GoLive({false, "unavailable"}, head);
+  missed_changes_ += (*batch)->changes.size();
+  missed_bytes_ += (*batch)->bytes;
+  after = (*batch)->position.offset;
+  missed_.push_back(std::move(*batch));
   if (missed_changes_ > limits.replay_changes_max || missed_bytes_ > limits.replay_bytes_max) {
     return GoLive({false, "too_many"}, head);
   }
@@ -195,12 +207,18 @@ void Channel::StartReplay(uint64_t after) {
   const SessionLimits& limits = session_.services_.limits;
   LiveFeed& feed = session_.services_.feed;
   feed.ForEachAfter(after, [&](const BatchPtr& batch) {
-    missed_changes_ += batch->changes.size();
+    missed_changes_ += std::min<uint64_t>(batch->changes.size(), batch->position.offset - after);
     missed_bytes_ += batch->bytes;
     missed_.push_back(batch);
   });
   if (missed_changes_ > limits.replay_changes_max || missed_bytes_ > limits.replay_bytes_max) {
     return GoLive({false, "too_many"}, feed.head());
+  }
+  if (std::ranges::any_of(missed_, [&](const BatchPtr& batch) {
+        return router::HasOtherShapes(spec_, *batch);
+      })) {
+    // Rights and filters are compiled for today's columns: older rows cannot be judged.
+    return GoLive({false, "schema_changed"}, feed.head());
   }
   SendJoinReply({true, {}}, feed.head());
   session_.services_.metrics.resumed.Add();

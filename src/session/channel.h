@@ -18,6 +18,7 @@
 #include "router/audience.h"
 #include "router/broadcast.h"
 #include "router/channel_spec.h"
+#include "session/live_feed.h"
 
 namespace tw::session {
 
@@ -29,12 +30,12 @@ enum class ChannelState : uint8_t { kCatchingUp, kReplaying, kLive };
 
 class Channel {
  public:
-  Channel(Session& session, std::string join_ref, std::string topic, protocol::JoinRequest request,
-          ClaimsPtr claims);
+  Channel(Session& session, std::optional<std::string> join_ref, std::string topic,
+          protocol::JoinRequest request, ClaimsPtr claims);
   ~Channel();
 
   // Resolves the bindings, decides about the asked position, replies and goes live.
-  void Start(std::string_view ref);
+  void Start(std::optional<std::string_view> ref);
   // Sends more of the missed changes while the connection takes them; goes live behind the last.
   void ContinueReplay();
   // New rights from now on: a change that is published later is judged by them.
@@ -51,7 +52,7 @@ class Channel {
                   std::string_view message);
 
   const std::string& topic() const { return topic_; }
-  const std::string& join_ref() const { return join_ref_; }
+  const std::optional<std::string>& join_ref() const { return join_ref_; }
   const ClaimsPtr& claims() const { return claims_; }
   bool wants_positions() const { return request_.positions; }
   // The topic without "realtime:".
@@ -70,6 +71,7 @@ class Channel {
                           const std::string& schema, const std::string& table);
   std::string_view AskedPosition() const;
   void OnWaitEnd();
+  void StopWaiting();
   void CatchUp(uint64_t after);
   void OnHistory(uint64_t after, Result<BatchPtr> batch);
   void StartReplay(uint64_t after);
@@ -78,11 +80,11 @@ class Channel {
   void SendPush(std::string_view event, std::string_view payload);
 
   Session& session_;
-  const std::string join_ref_;
+  const std::optional<std::string> join_ref_;
   const std::string topic_;
   const protocol::JoinRequest request_;
   ClaimsPtr claims_;
-  std::string ref_;  // Of the join, until its reply is sent.
+  std::optional<std::string> ref_;  // Of the join, until its reply is sent.
   ChannelState state_ = ChannelState::kCatchingUp;
   router::ChannelSpec spec_;
   std::vector<std::string> binding_errors_;
@@ -94,6 +96,7 @@ class Channel {
   uint64_t missed_bytes_ = 0;
   uint64_t replayed_ = 0;  // Offset up to which the client has been told.
   io::Timer wait_;
+  std::optional<LiveFeed::WaitId> waiting_;  // For a position ahead of the loop.
   std::shared_ptr<bool> alive_;
 };
 

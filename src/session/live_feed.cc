@@ -20,20 +20,17 @@ void LiveFeed::Publish(BatchPtr batch) {
     first_offset_ = tail_.front()->position.offset + 1;
     tail_.pop_front();
   }
-  if (waiting_.empty()) return;
-  // A waiter may join and so wait anew; it is asked again by the next batch.
-  auto waiting = std::exchange(waiting_, {});
-  for (auto& [offset, reached] : waiting) {
-    if (offset <= head_.offset) {
-      reached();
-    } else {
-      waiting_.emplace_back(offset, std::move(reached));
-    }
+  while (!waiting_.empty() && waiting_.begin()->first.first <= head_.offset) {
+    auto reached = std::move(waiting_.begin()->second);
+    waiting_.erase(waiting_.begin());
+    reached();
   }
 }
 
-void LiveFeed::WhenReached(uint64_t offset, Function<void()> reached) {
-  waiting_.emplace_back(offset, std::move(reached));
+LiveFeed::WaitId LiveFeed::WhenReached(uint64_t offset, Function<void()> reached) {
+  const WaitId id{offset, next_wait_++};
+  waiting_.emplace(id, std::move(reached));
+  return id;
 }
 
 bool LiveFeed::Covers(uint64_t offset) const { return offset + 1 >= first_offset_; }

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <utility>
-#include <vector>
 
 #include "base/function.h"
 #include "base/result.h"
@@ -53,8 +53,12 @@ class LiveFeed {
   // The batches that hold changes above `offset`, which Covers.
   void ForEachAfter(uint64_t offset, const std::function<void(const BatchPtr&)>& visit) const;
 
-  // Calls `reached` once, from a later Publish, when head() has come to `offset`.
-  void WhenReached(uint64_t offset, Function<void()> reached);
+  // Calls `reached` once, from a later Publish, when head() has come to `offset`; not after Forget,
+  // which whoever stops waiting must call.
+  using WaitId = std::pair<uint64_t, uint64_t>;  // The offset and a number of its own.
+  WaitId WhenReached(uint64_t offset, Function<void()> reached);
+  void Forget(WaitId id) { waiting_.erase(id); }
+  size_t waiting() const { return waiting_.size(); }
 
   router::Router& router() { return router_; }
   router::BroadcastHub& broadcasts() { return broadcasts_; }
@@ -67,7 +71,8 @@ class LiveFeed {
   std::deque<BatchPtr> tail_;
   router::Router router_;
   router::BroadcastHub broadcasts_;
-  std::vector<std::pair<uint64_t, Function<void()>>> waiting_;
+  std::map<WaitId, Function<void()>> waiting_;
+  uint64_t next_wait_ = 0;
 };
 
 }  // namespace tw::session

@@ -25,6 +25,10 @@ bool IsTopic(std::string_view topic, uint32_t bytes_max) {
          topic.find_first_of(std::string_view("\0\r\n", 3)) == std::string_view::npos;
 }
 
+std::string ExpiredText(std::chrono::seconds ago) {
+  return "Token has expired " + std::to_string(ago.count()) + " seconds ago";
+}
+
 std::string ReasonJson(std::string_view reason) {
   json::Writer writer;
   writer.Object().Key("reason").String(reason).End();
@@ -95,7 +99,9 @@ void Session::OnBinary(std::string_view message) {
   Channel* channel = FindChannel(push->topic);
   // Some clients garble topics that are not ASCII; the join ref names the channel as well.
   for (const auto& candidate : channels_) {
-    if (channel == nullptr && push->join_ref == candidate->join_ref()) channel = candidate.get();
+    if (channel == nullptr && push->join_ref && push->join_ref == candidate->join_ref()) {
+      channel = candidate.get();
+    }
   }
   if (channel == nullptr) {
     return Reply({std::nullopt, push->ref, push->topic}, ReplyStatus::kError,
@@ -145,7 +151,9 @@ void Session::OnJoin(const ClientMessage& message) {
     }
     claims = std::move(*verified);
   } else if (claims->expires_at <= services_.clock.Wall()) {
-    return RefuseJoin(message, "InvalidJWTToken: Token has expired");
+    const auto ago =
+        std::chrono::duration_cast<std::chrono::seconds>(services_.clock.Wall() - claims->expires_at);
+    return RefuseJoin(message, "InvalidJWTToken: " + ExpiredText(ago));
   }
   if (request->is_private) {
     // Nothing grants a right on a private channel yet, so nobody has one.
@@ -160,12 +168,13 @@ void Session::OnJoin(const ClientMessage& message) {
     return RefuseJoin(message, "ChannelRateLimitReached: Too many channels");
   }
   // Version 1 carries no join ref before the join: its own ref is the channel's.
-  const std::string join_ref(message.join_ref.value_or(message.ref.value_or("")));
-  channels_.push_back(std::make_unique<Channel>(*this, join_ref, std::string(message.topic),
-                                                std::move(*request), std::move(claims)));
+  std::optional<std::string> join_ref(message.join_ref ? message.join_ref : message.ref);
+  channels_.push_back(std::make_unique<Channel>(*this, std::move(join_ref),
+                                                std::string(message.topic), std::move(*request),
+                                                std::move(claims)));
   Channel& channel = *channels_.back();
   ArmExpiry();
-  channel.Start(message.ref.value_or(""));
+  channel.Start(message.ref);
 }
 
 void Session::RefuseJoin(const ClientMessage& message, std::string_view reason) {
@@ -233,11 +242,12 @@ void Session::ArmExpiry() {
   // Long waits are cut, so that a step of the wall clock is noticed.
   constexpr std::chrono::microseconds kCheckAtLeastEvery = std::chrono::minutes{5};
   const auto left = earliest - services_.clock.Wall();
+  // The grace counts from the token's end, however often the timer is set anew meanwhile.
   const auto wait = left >= kCheckAtLeastEvery
                         ? kCheckAtLeastEvery
-                        : std::max(left, std::chrono::microseconds{0}) +
-                              std::chrono::microseconds(services_.limits.expiry_grace);
-  services_.timers.Arm<&Session::OnExpiry>(expiry_, std::min(wait, kCheckAtLeastEvery), this);
+                        : std::clamp(left + std::chrono::microseconds(services_.limits.expiry_grace),
+                                     std::chrono::microseconds{0}, kCheckAtLeastEvery);
+  services_.timers.Arm<&Session::OnExpiry>(expiry_, wait, this);
 }
 
 void Session::OnExpiry() {
@@ -250,8 +260,7 @@ void Session::OnExpiry() {
     }
     const auto ago = std::chrono::duration_cast<std::chrono::seconds>(
         now - channel.claims()->expires_at);
-    channel.SendSystem("system", ReplyStatus::kError,
-                       "Token has expired " + std::to_string(ago.count()) + " seconds ago");
+    channel.SendSystem("system", ReplyStatus::kError, ExpiredText(ago));
     channel.SendClose();
     services_.metrics.expired.Add();
     Remove(channel);
