@@ -84,6 +84,7 @@ class Client {
   void OnText(std::string_view text);
   void OnReply(std::string_view ref, const json::Value& payload);
   void OnJoined(const json::Value& tidewire);
+  void CheckRefusal(std::string_view reason, Position head);
   void OnSystem(const json::Value& payload);
   void OnChange(const json::Value& payload);
   void CheckSight(const json::Value& data);

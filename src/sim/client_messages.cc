@@ -80,9 +80,32 @@ void Client::OnJoined(const json::Value& tidewire) {
     phase_ = Phase::kLive;
     return;
   }
-  world_.coverage()["not recovered: " + std::string(StringOf(tidewire["reason"]))]++;
+  CheckRefusal(StringOf(tidewire["reason"]), *position);
   position_.reset();
   phase_ = Phase::kOnline;
+}
+
+// A refusal to resume must be true as well.
+void Client::CheckRefusal(std::string_view reason, Position head) {
+  world_.coverage()["not recovered: " + std::string(reason)]++;
+  const bool same_epoch = head.epoch == position_->epoch;
+  if (same_epoch == (reason == "epoch_changed")) return Fail("hears a wrong epoch_changed");
+  const uint64_t last = world_.journal().head(head.epoch);
+  if (reason == "too_many" &&
+      last - position_->offset <= world_.life()->options().session.replay_changes_max) {
+    Fail("is told too_many after " + ToString(*position_));
+  }
+  if (reason == "expired") {
+    const auto kept =
+        world_.life()->database().QueryInt("select min(offset) from tidewire_log");
+    if (kept.ok() && static_cast<uint64_t>(*kept) <= position_->offset + 1) {
+      Fail("is told expired after " + ToString(*position_));
+    }
+  }
+  // Not waited for in vain: a position is unknown only while its commit is on its way.
+  if (reason == "unknown_position" && position_->offset > last) {
+    Fail("holds a position that was never committed: " + ToString(*position_));
+  }
 }
 
 void Client::OnSystem(const json::Value& payload) {

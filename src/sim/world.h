@@ -90,6 +90,7 @@ class World final : public ClientWorld, public Life::Observer {
   uint32_t fault_percent_ = 0;  // Calm worlds run deep, rough ones recover often.
   uint64_t full_until_ = 0;  // The step that makes room on the disk again; 0: there is room.
   uint64_t hand_made_ = 0;
+  bool sync_fails_ = false;  // One sync of this life fails or has failed.
   bool late_workspace_open_ = false;
   bool wiped_ = false;
 };
