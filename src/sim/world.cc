@@ -95,8 +95,9 @@ void World::OnCommitted(const Batch& batch) {
 void World::StartLife() {
   Random& random = machine_.random;
   coverage_["lives"]++;
-  // The power may go while it recovers.
-  if (random.Percent(15)) machine_.storage.CutPowerAtCall(1 + random.Below(120));
+  // The power may go while it recovers, but not while it mends what a failed sync has left: SQLite
+  // cannot be made proof against both at once.
+  if (!unsynced_visible_ && random.Percent(15)) machine_.storage.CutPowerAtCall(1 + random.Below(120));
   auto started = Life::Start(machine_, options_, seams_, *this);
   if (machine_.storage.power_is_off()) {
     coverage_["power cut while starting"]++;
@@ -110,6 +111,7 @@ void World::StartLife() {
     return machine_.storage.Kill();
   }
   life_ = std::move(*started);
+  unsynced_visible_ = false;
   ReadMissedLog();
 }
 
@@ -132,6 +134,7 @@ void World::Die(Death death) {
   // Nothing that its destructors do may reach the disk.
   machine_.storage.CutPowerAtCall(1);
   life_.reset();
+  unsynced_visible_ = sync_fails_ && death == Death::kKill;
   sync_fails_ = false;
   death == Death::kKill ? machine_.storage.Kill() : machine_.storage.Crash();
 }
