@@ -6,7 +6,9 @@
 namespace tw::sim {
 namespace {
 
-std::string_view StringOf(const json::Value& value) { return value.AsString().value_or(""); }
+std::string_view StringOf(const json::Value& value) {
+  return value.AsString().value_or("");
+}
 
 }  // namespace
 
@@ -96,8 +98,7 @@ void Client::CheckRefusal(std::string_view reason, Position head) {
     Fail("is told too_many after " + ToString(*position_));
   }
   if (reason == "expired") {
-    const auto kept =
-        world_.life()->database().QueryInt("select min(offset) from tidewire_log");
+    const auto kept = world_.life()->database().QueryInt("select min(offset) from tidewire_log");
     if (kept.ok() && static_cast<uint64_t>(*kept) <= position_->offset + 1) {
       Fail("is told expired after " + ToString(*position_));
     }
@@ -116,8 +117,7 @@ void Client::OnSystem(const json::Value& payload) {
     if (!position.ok()) return Fail("caught up without a position");
     return AdvanceTo(*position, "caught_up");
   }
-  if (StringOf(payload["extension"]) == "postgres_changes" &&
-      StringOf(payload["status"]) != "ok") {
+  if (StringOf(payload["extension"]) == "postgres_changes" && StringOf(payload["status"]) != "ok") {
     Fail("cannot subscribe: " + payload.ToText());
   }
 }
@@ -128,8 +128,8 @@ void Client::AdvanceTo(Position position, std::string_view why) {
     return Fail(std::string(why) + " changes the epoch");
   }
   if (position.offset < position_->offset) return Fail(std::string(why) + " goes back");
-  const Change* const missed = world_.journal().NextDue(kind_.sight, position.epoch,
-                                                        position_->offset, position.offset);
+  const Change* const missed =
+      world_.journal().NextDue(kind_.sight, position.epoch, position_->offset, position.offset);
   if (missed != nullptr) {
     return Fail(std::string(why) + " at " + std::to_string(position.offset) + " hides change " +
                 std::to_string(missed->offset));
@@ -196,8 +196,8 @@ void Client::ApplyChange(std::string_view type, const json::Value& data) {
 void Client::CheckSettled(const std::string& snapshot,
                           const std::vector<std::string>& visible_keys) {
   if (kind_.token_expired || !position_) return;
-  const Change* const missed = world_.journal().NextDue(kind_.sight, position_->epoch,
-                                                        position_->offset, UINT64_MAX);
+  const Change* const missed =
+      world_.journal().NextDue(kind_.sight, position_->epoch, position_->offset, UINT64_MAX);
   if (missed != nullptr) {
     return Fail("was never told of change " + std::to_string(missed->offset));
   }

@@ -49,8 +49,8 @@ class SimEnvironment final : public config::Environment {
 
 const app::Configuration& Configuration() {
   static const app::Configuration configuration = [] {
-    auto loaded = app::LoadConfiguration(*app::EmbeddedExample(), "tidewire.yaml",
-                                         SimEnvironment());
+    auto loaded =
+        app::LoadConfiguration(*app::EmbeddedExample(), "tidewire.yaml", SimEnvironment());
     TW_CHECK(loaded.ok());
     return std::move(*loaded);
   }();

@@ -97,7 +97,8 @@ void World::StartLife() {
   coverage_["lives"]++;
   // The power may go while it recovers, but not while it mends what a failed sync has left: SQLite
   // cannot be made proof against both at once.
-  if (!unsynced_visible_ && random.Percent(15)) machine_.storage.CutPowerAtCall(1 + random.Below(120));
+  if (!unsynced_visible_ && random.Percent(15))
+    machine_.storage.CutPowerAtCall(1 + random.Below(120));
   auto started = Life::Start(machine_, options_, seams_, *this);
   if (machine_.storage.power_is_off()) {
     coverage_["power cut while starting"]++;

@@ -81,10 +81,6 @@ ColumnType TypeOfDeclaration(std::string_view declared) {
   return ColumnType::kText;
 }
 
-}  // namespace
-
-namespace {
-
 // Empties the write-ahead log into the database. A commit whose sync failed before we were killed
 // can still be read from it, though the disk will never hold it (fsync(2), EIO): what would be
 // written behind it there would be lost with it. Another program that is reading is not waited for.

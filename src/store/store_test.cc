@@ -43,8 +43,7 @@ TEST(StoreTest, AFailedSyncBeforeAKillTakesNoLaterCommitWithIt) {
     });
     disk.Crash();
     in_life([&](Store& store) {
-      EXPECT_THAT(store.database().QueryInt("select count(*) from t where a > 1"),
-                  IsOkAndHolds(2));
+      EXPECT_THAT(store.database().QueryInt("select count(*) from t where a > 1"), IsOkAndHolds(2));
     });
   }
 }
