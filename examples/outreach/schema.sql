@@ -25,6 +25,7 @@ create table if not exists client_leads(
   notes text,
   tags jsonb,
   created_at timestamptz,
+  updated_at timestamptz, -- of the newest event that changed the row
   primary key(workspace_name, lead_email)
 );
 create index if not exists client_leads_stage on client_leads(workspace_name, pipeline_stage);
@@ -58,6 +59,7 @@ create table if not exists client_metrics_daily(
 );
 
 create table if not exists webhook_health(
+  workspace_id bigint,
   workspace_name text not null primary key,
   last_webhook_at timestamptz,
   last_poll_at timestamptz,

@@ -54,14 +54,25 @@ constexpr void Describe(config::Of<ApiKeyConfig> auto& config, auto&& field) {
   field(config::Required("role"), config.role, "The role that it stands for.");
 }
 
+enum class JwtAlgorithm : uint8_t { kHs256, kHs384, kHs512 };
+
+constexpr auto ConfigNames(JwtAlgorithm) {
+  return std::array{config::Named{JwtAlgorithm::kHs256, "HS256"},
+                    config::Named{JwtAlgorithm::kHs384, "HS384"},
+                    config::Named{JwtAlgorithm::kHs512, "HS512"}};
+}
+
 struct AuthConfig {
   config::Secret jwt_secret;
+  std::vector<JwtAlgorithm> jwt_algorithms = {JwtAlgorithm::kHs256};
   std::vector<ApiKeyConfig> api_keys;
 };
 
 constexpr void Describe(config::Of<AuthConfig> auto& config, auto&& field) {
   field("jwt_secret", config.jwt_secret,
-        "Secret of HS256, HS384 and HS512 tokens, at least 32 bytes.");
+        "Secret that signs tokens, at least 32 bytes.");
+  field("jwt_algorithms", config.jwt_algorithms,
+        "Algorithms that the secret verifies; tokens signed with any other are refused.");
   field("api_keys", config.api_keys, "Opaque API keys and their roles.");
 }
 

@@ -8,7 +8,11 @@
 namespace tw::app {
 namespace {
 
-constexpr size_t kLeadsMax = 40;  // Under way at a time.
+// Leads under way at a time.
+constexpr size_t kLeadsMin = 8;
+constexpr size_t kLeadsMax = 40;
+// The first events come faster, so that a new screen fills.
+constexpr uint32_t kEagerEvents = 40;
 
 struct Workspace {
   int64_t id;
@@ -46,7 +50,8 @@ DemoProvider::Lead DemoProvider::NewLead() {
 }
 
 std::string DemoProvider::NextEvent() {
-  if (leads_.size() < kLeadsMax / 4 || (leads_.size() < kLeadsMax && random_.Percent(30))) {
+  // A few leads at once, so that the first reply comes soon; then now and then a new one.
+  if (leads_.size() < kLeadsMin || (leads_.size() < kLeadsMax && random_.Percent(30))) {
     leads_.push_back(NewLead());
     return Write(leads_.back(), "EMAIL_SENT");
   }
@@ -129,12 +134,16 @@ void DemoTraffic::Connect() {
 
 void DemoTraffic::SendLater() {
   loop_.timers().Arm<&DemoTraffic::SendNext>(
-      next_, std::chrono::milliseconds{400 + random_.Below(1'000)}, this);
+      next_,
+      sent_ < kEagerEvents ? std::chrono::milliseconds{50}
+                           : std::chrono::milliseconds{400 + random_.Below(1'000)},
+      this);
 }
 
 void DemoTraffic::SendNext() {
   if (stream_ == nullptr) return Connect();
   const std::string body = provider_.NextEvent();
+  ++sent_;
   const std::string id = "msg_" + random_.Hex(12);
   const std::string timestamp = std::to_string(
       std::chrono::duration_cast<std::chrono::seconds>(clock_.Wall().time_since_epoch()).count());

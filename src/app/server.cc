@@ -78,18 +78,41 @@ class PoolHistory final : public session::History {
   io::Loop& loop_;
 };
 
+struct LoopParts;
+
+// A loop's broadcasts for all other loops.
+class LoopBus final : public session::BroadcastBus {
+ public:
+  LoopBus(std::vector<std::unique_ptr<LoopParts>>& loops, size_t own) : loops_(loops), own_(own) {}
+  void Publish(router::BroadcastPtr message) override;
+
+ private:
+  std::vector<std::unique_ptr<LoopParts>>& loops_;
+  const size_t own_;
+};
+
 // Everything of one event loop.
 struct LoopParts {
   explicit LoopParts(Clock& clock) : loop(clock) {}
   io::Loop loop;
   std::unique_ptr<session::LiveFeed> feed;
   std::unique_ptr<PoolHistory> history;
+  std::unique_ptr<LoopBus> bus;
   std::unique_ptr<auth::TokenVerifier> verifier;
   std::unique_ptr<session::SessionServices> services;
   std::unique_ptr<gateway::Gateway> gateway;
   std::unique_ptr<io::Listener> listener;
   std::thread thread;
 };
+
+void LoopBus::Publish(router::BroadcastPtr message) {
+  for (size_t i = 0; i < loops_.size(); ++i) {
+    if (i == own_) continue;
+    loops_[i]->loop.Post([feed = loops_[i]->feed.get(), message] {
+      feed->broadcasts().Send(*message, nullptr);
+    });
+  }
+}
 
 // Brings durable groups back to the loops whose connections wait for them.
 class CompletionRouter final : public ingest::CompletionSink {
@@ -139,13 +162,19 @@ gateway::GatewayLimits GatewayLimitsOf(const ServerConfig& config, size_t loops,
 
 Result<auth::JwtKey> MakeKey(const AuthConfig& config) {
   using auth::Algorithm;
-  static constexpr Algorithm kAlgorithms[] = {Algorithm::kHs256, Algorithm::kHs384,
-                                              Algorithm::kHs512};
+  std::vector<Algorithm> algorithms;
+  for (const JwtAlgorithm algorithm : config.jwt_algorithms) {
+    switch (algorithm) {
+      case JwtAlgorithm::kHs256: algorithms.push_back(Algorithm::kHs256); break;
+      case JwtAlgorithm::kHs384: algorithms.push_back(Algorithm::kHs384); break;
+      case JwtAlgorithm::kHs512: algorithms.push_back(Algorithm::kHs512); break;
+    }
+  }
   if (config.jwt_secret.empty()) {
     return Fail(ErrorCode::kInvalidArgument,
                 "auth.jwt_secret is not set; write jwt_secret: ${env:TIDEWIRE_JWT_SECRET}");
   }
-  auto key = auth::JwtKey::Create(config.jwt_secret.Reveal(), kAlgorithms);
+  auto key = auth::JwtKey::Create(config.jwt_secret.Reveal(), algorithms);
   if (!key.ok()) return Annotate(key.error(), "auth.jwt_secret");
   return key;
 }
@@ -300,10 +329,12 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
       prepared.capture->head(),
       session::TailLimits{.bytes_max = configuration.main.history.memory_max.bytes}, metrics);
   parts.history = std::make_unique<PoolHistory>(*readers, parts.loop);
+  parts.bus = std::make_unique<LoopBus>(loops, index);
   parts.verifier = std::make_unique<auth::TokenVerifier>(key, api_keys, clock, metrics);
   parts.services = std::make_unique<session::SessionServices>(
       session::SessionServices{.feed = *parts.feed,
                                .history = *parts.history,
+                               .bus = *parts.bus,
                                .verifier = *parts.verifier,
                                .catalog = prepared.catalog,
                                .timers = parts.loop.timers(),
@@ -341,6 +372,7 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
 
 Status Server::Parts::Listen() {
   uint16_t port = options.port;
+  TW_RETURN_IF_ERROR(io::Listener::CheckFree(options.address, port));
   for (const auto& parts : loops) {
     TW_ASSIGN_OR_RETURN(
         parts->listener,

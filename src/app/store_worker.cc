@@ -4,6 +4,8 @@
 #include <span>
 #include <vector>
 
+#include "telemetry/log.h"
+
 namespace tw::app {
 namespace {
 
@@ -41,22 +43,52 @@ Result<bool> StoreWorker::ApplyNext() {
   lag_.Set(static_cast<int64_t>(head + 1 - std::min(next, head + 1)));
   if (next > head) return false;
   const MonoTime start = wiring_.clock.Mono();
-  if (const auto group = wiring_.tail.Take(next)) {
-    const auto waiting = From(*group, next);
-    TW_RETURN_IF_ERROR(wiring_.applier.Apply(
-        waiting.first(std::min(waiting.size(), options_.apply_deliveries_max))));
-  } else {
-    TW_ASSIGN_OR_RETURN(const auto batch,
-                        wiring_.reader.Read(next, head, options_.read_bytes_max));
-    if (batch.empty()) return false;
-    std::vector<ingest::DeliveryView> views;
-    for (size_t i = 0; i < batch.size(); ++i) {
-      TW_ASSIGN_OR_RETURN(auto view, batch.Get(i));
-      views.push_back(std::move(view));
-    }
-    TW_RETURN_IF_ERROR(wiring_.applier.Apply(views));
+  TW_ASSIGN_OR_RETURN(const bool from_memory, ApplyFromMemory(next));
+  if (!from_memory) {
+    TW_ASSIGN_OR_RETURN(const bool from_disk, ApplyFromDisk(next, head));
+    if (!from_disk) return false;
   }
   apply_seconds_.Observe(wiring_.clock.Mono() - start);
+  return true;
+}
+
+// Everything that became durable while the last transaction ran goes into the next one.
+Result<bool> StoreWorker::ApplyFromMemory(uint64_t next) {
+  std::vector<std::shared_ptr<const ingest::DurableGroup>> groups;
+  std::vector<ingest::DeliveryView> views;
+  while (views.size() < options_.apply_deliveries_max) {
+    auto group = wiring_.tail.Take(next);
+    if (group == nullptr) break;
+    for (const ingest::Delivery& delivery : From(*group, next)) {
+      if (views.size() == options_.apply_deliveries_max) break;
+      views.push_back(ViewOf(delivery));
+    }
+    next = views.back().sequence + 1;
+    groups.push_back(std::move(group));
+  }
+  if (views.empty()) return false;
+  TW_RETURN_IF_ERROR(wiring_.applier.Apply(views));
+  return true;
+}
+
+Result<bool> StoreWorker::ApplyFromDisk(uint64_t next, uint64_t head) {
+  TW_ASSIGN_OR_RETURN(auto batch, wiring_.reader.Read(next, head, options_.read_bytes_max));
+  while (batch.missing() > 0) {
+    // Damaged on disk, and quarantined when the inbox was opened; what follows is still applied.
+    telemetry::Log(telemetry::Level::kError, "DeliveriesMissing",
+                   "acknowledged deliveries cannot be read from the inbox",
+                   {{"first", next}, {"count", batch.missing()}});
+    next += batch.missing();
+    if (!batch.empty() || next > head) break;
+    TW_ASSIGN_OR_RETURN(batch, wiring_.reader.Read(next, head, options_.read_bytes_max));
+  }
+  if (batch.empty()) return false;
+  std::vector<ingest::DeliveryView> views;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    TW_ASSIGN_OR_RETURN(auto view, batch.Get(i));
+    views.push_back(std::move(view));
+  }
+  TW_RETURN_IF_ERROR(wiring_.applier.Apply(views));
   return true;
 }
 

@@ -54,6 +54,8 @@ class StoreWorker {
 
  private:
   Result<bool> ApplyNext();
+  Result<bool> ApplyFromMemory(uint64_t next);
+  Result<bool> ApplyFromDisk(uint64_t next, uint64_t head);
   Status PublishCommitted();
   Status RunTimers();
 

@@ -1,9 +1,11 @@
 // The program: parses the command line and runs a verb.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <functional>
 
 #include "app/config.h"
 #include "cli/check.h"
+#include "cli/docs_verb.h"
 #include "cli/output.h"
 #include "cli/serve.h"
 #include "cli/token.h"
@@ -33,6 +35,26 @@ void AddServeOptions(CLI::App& verb, ServeArguments& arguments) {
   verb.add_option("--data", arguments.data_directory, "Data directory (default: ./data)");
   verb.add_option("--listen", arguments.listen,
                   "ADDRESS:PORT to listen on; port 0 picks one and prints it");
+}
+
+// `docs` and its references, one word each.
+void AddDocs(CLI::App& program, DocsArguments& docs, const std::function<void()>& run) {
+  auto* verb = program.add_subcommand("docs", "Print a reference, written from the program itself");
+  verb->require_subcommand(1);
+  const auto add = [&docs, &run](CLI::App& parent, const char* name, const char* help,
+                                 Reference reference) {
+    parent.add_subcommand(name, help)->callback([&docs, run, reference] {
+      docs.reference = reference;
+      run();
+    });
+  };
+  add(*verb, "config", "Every key of the main file, Markdown", Reference::kConfig);
+  add(*verb, "source", "Every key of a source file, Markdown", Reference::kSource);
+  add(*verb, "metrics", "Every metric, Markdown", Reference::kMetrics);
+  auto* schema = verb->add_subcommand("schema", "JSON Schema, for editors");
+  schema->require_subcommand(1);
+  add(*schema, "config", "Of the main file", Reference::kConfigSchema);
+  add(*schema, "source", "Of a source file", Reference::kSourceSchema);
 }
 
 int Run(int argc, char** argv) {
@@ -84,6 +106,12 @@ int Run(int argc, char** argv) {
   minter->callback([&] {
     mint.format = format();
     code = RunTokenMint(mint);
+  });
+
+  DocsArguments docs;
+  AddDocs(program, docs, [&] {
+    docs.format = format();
+    code = RunDocs(docs);
   });
 
   auto* version = program.add_subcommand("version", "Version of this program");

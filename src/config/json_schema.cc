@@ -87,6 +87,7 @@ class SchemaWriter {
         return;
       case kMap:
         out_.Key("type").Array().String("object").String("null").End();
+        if (!shape.fields.empty()) Properties(shape);
         out_.Key("additionalProperties");
         Whole(shape.element[0]);
         return;
@@ -139,11 +140,15 @@ class SchemaWriter {
     Body(field.shape);
     out_.End();
   }
-  void Struct(const Shape& shape) {
-    out_.Key("type").Array().String("object").String("null").End();
+  void Properties(const Shape& shape) {
     out_.Key("properties").Object();
     for (const FieldShape& field : shape.fields) Field(field);
-    out_.End().Key("additionalProperties").Bool(false);
+    out_.End();
+  }
+  void Struct(const Shape& shape) {
+    out_.Key("type").Array().String("object").String("null").End();
+    Properties(shape);
+    out_.Key("additionalProperties").Bool(false);
     bool any = false;
     for (const FieldShape& field : shape.fields) {
       if (!field.required) continue;

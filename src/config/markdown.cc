@@ -48,8 +48,14 @@ class Reference {
     out_ += "| Key | Type | Default | Bounds | Meaning |\n|---|---|---|---|---|\n";
     for (const FieldShape& field : shape.fields) Row(field);
     for (const FieldShape& field : shape.fields) {
-      std::string inner = path.empty() ? field.key : path + '.' + field.key;
+      const std::string at = path.empty() ? field.key : path + '.' + field.key;
+      std::string inner = at;
       if (const Shape* nested = StructIn(field.shape, inner)) Section(*nested, inner, level);
+      if (field.shape.kind == Shape::Kind::kStruct) continue;
+      for (const FieldShape& special : field.shape.fields) {
+        std::string below = at + '.' + special.key;
+        if (const Shape* nested = StructIn(special.shape, below)) Section(*nested, below, level);
+      }
     }
   }
   std::string Take() { return std::move(out_); }

@@ -39,7 +39,7 @@ struct Shape {
   std::string min, max;              // Text of the bounds; empty when there are none.
   std::vector<std::string> choices;  // kEnum
   std::vector<Shape> element;        // One for kList, kOneOrList, kMap; else empty.
-  std::vector<FieldShape> fields;    // kStruct
+  std::vector<FieldShape> fields;    // kStruct; kMap: keys that are not like the others.
 };
 
 struct FieldShape {

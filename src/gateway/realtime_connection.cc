@@ -46,7 +46,7 @@ void RealtimeConnection::OnEvent(const Event& event) {
     case Event::Kind::kNeedMore:
     case Event::Kind::kPong: return;
     case Event::Kind::kText: return session_.OnText(event.payload);
-    case Event::Kind::kBinary: return session_.OnBinary();
+    case Event::Kind::kBinary: return session_.OnBinary(event.payload);
     case Event::Kind::kPing: return Send(Opcode::kPong, event.payload);
     case Event::Kind::kClose:
       // The answer repeats the code (RFC 6455 §5.5.1).

@@ -50,9 +50,13 @@ T Must(Result<T> result) {
   TW_CHECK(result.ok());
   return std::move(result).value();
 }
-inline void MustOk(const Status& status) { ASSERT_TRUE(status.ok()) << status.error(); }
+inline void MustOk(const Status& status) {
+  ASSERT_TRUE(status.ok()) << status.error();
+}
 
-inline WallTime At(std::string_view text) { return *ParseTimestamp(text); }
+inline WallTime At(std::string_view text) {
+  return *ParseTimestamp(text);
+}
 
 // What a payload says; empty parts are left out of it.
 struct Payload {
@@ -76,9 +80,10 @@ struct Payload {
 inline std::string Payload::Text() const {
   const std::string kind = ToLower(type);
   const auto quoted = [](const std::string& text) { return "\"" + text + "\""; };
-  std::string text = "{\"event\":{\"type\":" + quoted(type) + ",\"name\":" + quoted(type) +
-                     ",\"instance_url\":\"https://send.example.com\",\"workspace_id\":" +
-                     workspace + ",\"workspace_name\":" + quoted(workspace_name);
+  std::string text =
+      "{\"event\":{\"type\":" + quoted(type) + ",\"name\":" + quoted(type) +
+      ",\"instance_url\":\"https://send.example.com\",\"workspace_id\":" + workspace +
+      ",\"workspace_name\":" + quoted(workspace_name);
   const bool by_event = kind.ends_with("unsubscribed") || kind.ends_with("bounced");
   if (by_event && !at.empty()) text += ",\"timestamp\":" + quoted(at);
   if (!salt.empty()) text += ",\"salt\":" + quoted(salt);
@@ -121,8 +126,8 @@ class OutreachTest : public ::testing::Test {
   }
 
   void Open() {
-    db_.emplace(Must(sqlite::Database::Open(directory_ + "/test.db",
-                                            {.durability = sqlite::Durability::kOff})));
+    db_.emplace(Must(
+        sqlite::Database::Open(directory_ + "/test.db", {.durability = sqlite::Durability::kOff})));
   }
   void Load(const std::string& yaml) {
     const SourceConfig config = Must(LoadSourceConfig(yaml, "outreach.yaml", environment_));
@@ -171,8 +176,7 @@ class OutreachTest : public ::testing::Test {
   std::string Month(std::string_view metric, std::string_view month,
                     std::string_view workspace = "Northwind") {
     return Query("select " + std::string(metric) + " from client_metrics where metric_date = '" +
-                 std::string(month) + "-01' and workspace_name = '" + std::string(workspace) +
-                 "'");
+                 std::string(month) + "-01' and workspace_name = '" + std::string(workspace) + "'");
   }
   // The oracle: every counter row recomputed from the facts.
   void ExpectCountersEqualFacts() {
@@ -182,9 +186,9 @@ class OutreachTest : public ::testing::Test {
                     "where f.merged_into = 0 group by 1, 2, 3 order by 1, 2, 3"),
               Query("select workspace_name, metric, local_day, n from client_metrics_daily "
                     "where n <> 0 order by 1, 2, 3"));
-    for (const char* metric : {"emails_sent_mtd", "manual_emails_sent_mtd", "opens_mtd",
-                               "replies_mtd", "positive_replies_mtd", "unsubscribed_mtd",
-                               "bounced_mtd"}) {
+    for (const char* metric :
+         {"emails_sent_mtd", "manual_emails_sent_mtd", "opens_mtd", "replies_mtd",
+          "positive_replies_mtd", "unsubscribed_mtd", "bounced_mtd"}) {
       EXPECT_EQ(Query(std::string("select workspace_name, metric_date, ") + metric +
                       " from client_metrics where " + metric + " <> 0 order by 1, 2"),
                 Query(std::string("select workspace_name, substr(local_day, 1, 7) || '-01', sum(n) "

@@ -35,8 +35,7 @@ Result<TableView> ReadTable(sqlite::Database& database, std::string name) {
   if (!key.empty()) table.unique.push_back(std::move(key));
   TW_ASSIGN_OR_RETURN(
       const auto indexes,
-      Texts(database,
-            "select name from pragma_index_list(?1) where \"unique\" = 1 and partial = 0",
+      Texts(database, "select name from pragma_index_list(?1) where \"unique\" = 1 and partial = 0",
             table.name));
   for (const std::string& index : indexes) {
     TW_ASSIGN_OR_RETURN(auto indexed,

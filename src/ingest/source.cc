@@ -2,8 +2,8 @@
 
 #include "crypto/encoding.h"
 #include "crypto/hash.h"
-#include "ingest/source_compiler.h"
 #include "ingest/schema_view.h"
+#include "ingest/source_compiler.h"
 
 namespace tw::ingest {
 

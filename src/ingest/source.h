@@ -124,7 +124,8 @@ struct EventPlan {
 struct FreshnessPlan {
   std::string table;
   std::string key_column;
-  std::string last_webhook_column;  // The last three may be empty: not written.
+  std::string tenant_id_column;  // This and the next three may be empty: not written.
+  std::string last_webhook_column;
   std::string count_column;
   std::string status_column;
   std::chrono::microseconds warn_after{};

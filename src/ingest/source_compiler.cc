@@ -11,8 +11,8 @@ namespace {
 
 // Names that expressions may use beside fields.
 constexpr std::string_view kBuiltIn[] = {
-    "at",          "channel",     "occurred_at", "poll_now",
-    "tenant.id",   "tenant.name", "tenant.timezone", "webhook_now",
+    "at",        "channel",     "occurred_at",     "poll_now",
+    "tenant.id", "tenant.name", "tenant.timezone", "webhook_now",
 };
 
 bool IsTenant(const ColumnBinding& binding) {
@@ -93,8 +93,7 @@ std::optional<FieldIndex> SourceCompiler::Field(const Text& name) {
   if (found != source_.field_names.end()) {
     return static_cast<FieldIndex>(found - source_.field_names.begin());
   }
-  const std::vector<std::string_view> names(source_.field_names.begin(),
-                                            source_.field_names.end());
+  const std::vector<std::string_view> names(source_.field_names.begin(), source_.field_names.end());
   Unknown("field", *name, names, name.where);
   return std::nullopt;
 }
@@ -116,14 +115,16 @@ Binding SourceCompiler::Bind(const Formula& formula) {
     Binding::Kind kind;
   };
   static constexpr Name kNames[] = {
-      {"tenant.id", Binding::Kind::kTenantId},     {"tenant.name", Binding::Kind::kTenantName},
-      {"now()", Binding::Kind::kNow},              {"channel", Binding::Kind::kChannel},
-      {"webhook_now", Binding::Kind::kWebhookNow}, {"poll_now", Binding::Kind::kPollNow},
+      {"tenant.id", Binding::Kind::kTenantId},
+      {"tenant.name", Binding::Kind::kTenantName},
+      {"now()", Binding::Kind::kNow},
+      {"channel", Binding::Kind::kChannel},
+      {"webhook_now", Binding::Kind::kWebhookNow},
+      {"poll_now", Binding::Kind::kPollNow},
   };
   Binding binding{.expression = *formula};
   const std::string_view text = formula->text();
-  if (const auto found = std::ranges::find(kNames, text, &Name::text);
-      found != std::end(kNames)) {
+  if (const auto found = std::ranges::find(kNames, text, &Name::text); found != std::end(kNames)) {
     binding.kind = found->kind;
     return binding;
   }
@@ -152,15 +153,14 @@ std::vector<ColumnBinding> SourceCompiler::BindKey(const TableView& table,
                                                    const OrderedMap<Formula>& columns,
                                                    std::string_view of) {
   auto bound = BindColumns(table, columns);
-  const config::Location where =
-      columns.empty() ? config::Location() : columns.items.front().where;
+  const config::Location where = columns.empty() ? config::Location() : columns.items.front().where;
   if (std::ranges::none_of(bound, IsTenant)) {
     problems_.Add(where, "the key of " + std::string(of) +
                              " needs a column with tenant.id or tenant.name: rows of two tenants "
                              "must never meet");
   } else if (!table.IsUnique(NamesOf(bound))) {
-    problems_.Add(where, "the key of " + std::string(of) + " is no primary key or unique index of " +
-                             table.name);
+    problems_.Add(where, "the key of " + std::string(of) +
+                             " is no primary key or unique index of " + table.name);
   }
   return bound;
 }

@@ -48,7 +48,8 @@ class SourceCompiler {
   std::optional<FieldIndex> Field(const Text& name);
   FieldIndex AddField(const std::string& name);
   Binding Bind(const Formula& formula);
-  std::vector<ColumnBinding> BindColumns(const TableView& table, const OrderedMap<Formula>& columns);
+  std::vector<ColumnBinding> BindColumns(const TableView& table,
+                                         const OrderedMap<Formula>& columns);
   std::vector<ColumnBinding> BindKey(const TableView& table, const OrderedMap<Formula>& columns,
                                      std::string_view of);
   void CheckNames(const mapping::Expression& expression, const config::Location& where);

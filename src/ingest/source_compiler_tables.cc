@@ -81,7 +81,8 @@ void SourceCompiler::CompileTable(const OrderedMap<TableConfig>::Item& item) {
     (void)Column(*table, *local, local.where);
     for (const auto& set : config.set) {
       if (set.key == *local) {
-        problems_.Add(set.where, "column " + set.key + " is local_owned: the source may not set it");
+        problems_.Add(set.where,
+                      "column " + set.key + " is local_owned: the source may not set it");
       }
     }
   }
@@ -189,10 +190,10 @@ void SourceCompiler::CompileStageAction(const StageConfig& stage, EventPlan& pla
       return Unknown(advances ? "stage in ladder" : "stage in terminal", *target,
                      std::vector<std::string_view>(names.begin(), names.end()), target.where);
     }
-    plan.stage = StageAction{
-        .kind = advances ? StageAction::Kind::kAdvance : StageAction::Kind::kTerminal,
-        .table = static_cast<uint16_t>(i),
-        .value = static_cast<uint16_t>(found - names.begin())};
+    plan.stage =
+        StageAction{.kind = advances ? StageAction::Kind::kAdvance : StageAction::Kind::kTerminal,
+                    .table = static_cast<uint16_t>(i),
+                    .value = static_cast<uint16_t>(found - names.begin())};
     return;
   }
   problems_.Add(target.where, "a stage needs tables.stages");
@@ -210,6 +211,7 @@ void SourceCompiler::CompileFreshness() {
     if (!name->empty() && Column(*table, *name, name.where) != nullptr) column = *name;
   };
   take(freshness.columns.key, plan.key_column);
+  take(freshness.columns.tenant_id, plan.tenant_id_column);
   take(freshness.columns.last_webhook_at, plan.last_webhook_column);
   take(freshness.columns.webhook_count_24h, plan.count_column);
   take(freshness.columns.status, plan.status_column);

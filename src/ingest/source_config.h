@@ -176,6 +176,7 @@ struct EventConfig {
 
 struct FreshnessColumns {
   Text key;
+  Text tenant_id;
   Text last_webhook_at;
   Text webhook_count_24h;
   Text status;

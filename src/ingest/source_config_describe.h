@@ -127,7 +127,8 @@ constexpr void Describe(Of<FactConfig> auto& config, auto&& field) {
   field("ids", config.ids, "The provider's ids: name of the kind of id, field.");
   field("match", config.match, "How to recognise it without a common id.");
   field("at", config.at, "Field of its time.");
-  field("on_ambiguous", config.on_ambiguous, "When several facts match: the nearest, or a new one.");
+  field("on_ambiguous", config.on_ambiguous,
+        "When several facts match: the nearest, or a new one.");
 }
 constexpr void Describe(Of<MetricConfig> auto& config, auto&& field) {
   field(Required("fact"), config.fact, "The fact that it counts.");
@@ -183,6 +184,7 @@ constexpr void Describe(Of<EventConfig> auto& config, auto&& field) {
 
 constexpr void Describe(Of<FreshnessColumns> auto& config, auto&& field) {
   field(Required("key"), config.key, "Column of the tenant's name.");
+  field("tenant_id", config.tenant_id, "Column of the tenant's id, for row policies.");
   field("last_webhook_at", config.last_webhook_at, "Column of the last receipt.");
   field("webhook_count_24h", config.webhook_count_24h, "Column of the deliveries in 24 hours.");
   field("status", config.status, "Column of healthy, warning or critical.");

@@ -136,6 +136,16 @@ TEST(StreamTest, BytesGoBothWaysAndUnusedInputIsOfferedAgain) {
   EXPECT_EQ(client->received, "hello\nworld\n");
 }
 
+TEST(ListenerTest, LoopsShareAnAddressThatIsTakenForEverybodyElse) {
+  Loop loop(SystemClock());
+  auto first = Listener::Listen(loop, "127.0.0.1", 0, [](auto) {});
+  ASSERT_THAT(first, IsOk());
+  const uint16_t port = (*first)->port();
+  EXPECT_THAT(Listener::Listen(loop, "127.0.0.1", port, [](auto) {}), IsOk());
+  EXPECT_THAT(Listener::CheckFree("127.0.0.1", port), FailsWith(ErrorCode::kUnavailable));
+  EXPECT_THAT(Listener::CheckFree("127.0.0.1", 0), IsOk());
+}
+
 TEST(ListenerTest, NamesWhatIsWrong) {
   Loop loop(SystemClock());
   EXPECT_THAT(Listener::Listen(loop, "localhost:80", 0, [](auto) {}),

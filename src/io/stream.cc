@@ -308,23 +308,54 @@ class TcpListener final : public Listener {
 
 }  // namespace
 
-Result<std::unique_ptr<Listener>> Listener::Listen(
-    Loop& loop, std::string_view address, uint16_t port,
-    Function<void(std::unique_ptr<Stream>)> accept) {
+namespace {
+
+enum class Sharing : uint8_t { kAlone, kShared };
+
+// A bound acceptor that does not listen yet.
+Result<tcp::acceptor> Bind(asio::io_context& context, std::string_view address, uint16_t port,
+                           Sharing sharing) {
   TW_ASSIGN_OR_RETURN(const auto ip, ParseAddress(address));
   const tcp::endpoint endpoint(ip, port);
-  tcp::acceptor acceptor(loop.impl().context);
+  tcp::acceptor acceptor(context);
   boost::system::error_code error;
   acceptor.open(endpoint.protocol(), error);
   if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error) {
-    const int on = 1;
-    if (setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) {
-      error.assign(errno, boost::system::system_category());
-    }
+  const int on = 1;
+  if (!error && sharing == Sharing::kShared &&
+      setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) {
+    error.assign(errno, boost::system::system_category());
   }
   if (!error) acceptor.bind(endpoint, error);
-  if (!error) acceptor.listen(tcp::acceptor::max_listen_connections, error);
+  if (error) {
+    return Fail(ErrorCode::kUnavailable, "cannot listen on " + std::string(address) + ":" +
+                                             std::to_string(port) + ": " + error.message());
+  }
+  return acceptor;
+}
+
+}  // namespace
+
+Status Listener::CheckFree(std::string_view address, uint16_t port) {
+  asio::io_context context;
+  TW_ASSIGN_OR_RETURN(auto acceptor, Bind(context, address, port, Sharing::kAlone));
+  // With SO_REUSEADDR a bind succeeds beside a listener that has it too; listening does not.
+  boost::system::error_code error;
+  if (port != 0) acceptor.listen(1, error);
+  if (error) {
+    return Fail(ErrorCode::kUnavailable, "cannot listen on " + std::string(address) + ":" +
+                                             std::to_string(port) + ": " + error.message());
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Listener>> Listener::Listen(
+    Loop& loop, std::string_view address, uint16_t port,
+    Function<void(std::unique_ptr<Stream>)> accept) {
+  TW_ASSIGN_OR_RETURN(auto acceptor,
+                      Bind(loop.impl().context, address, port, Sharing::kShared));
+  boost::system::error_code error;
+  acceptor.listen(tcp::acceptor::max_listen_connections, error);
   if (error) {
     return Fail(ErrorCode::kUnavailable, "cannot listen on " + std::string(address) + ":" +
                                              std::to_string(port) + ": " + error.message());

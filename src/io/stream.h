@@ -64,6 +64,10 @@ class Listener {
  public:
   virtual ~Listener() = default;
 
+  // Whether nobody listens on the address: SO_REUSEPORT alone would let a second process share it
+  // unnoticed. Call before the first Listen. Port 0 is always free. Errors: as Listen.
+  static Status CheckFree(std::string_view address, uint16_t port);
+
   // `address` is an IP address, `port` 0 lets the kernel choose. `accept` runs on `loop`'s thread.
   // Errors: kInvalidArgument (not an IP address), kUnavailable (in use, no permission; the message
   // says which).

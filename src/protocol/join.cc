@@ -90,6 +90,8 @@ Result<JoinRequest> ParseJoin(const json::Value& payload) {
   request.access_token = AccessTokenOf(payload);
   const json::Value config = payload["config"];
   request.is_private = LenientBool(config["private"]);
+  request.broadcast_ack = LenientBool(config["broadcast"]["ack"]);
+  request.broadcast_self = LenientBool(config["broadcast"]["self"]);
   const json::Value tidewire = config["tidewire"];
   request.positions = LenientBool(tidewire["positions"]);
   request.leave = LenientBool(tidewire["leave"]);

@@ -39,6 +39,8 @@ struct BindingRequest {
 struct JoinRequest {
   std::vector<BindingRequest> bindings;
   bool is_private = false;
+  bool broadcast_ack = false;   // Each broadcast of ours is answered.
+  bool broadcast_self = false;  // Our own broadcasts come back to us.
   std::string access_token;  // Empty when absent, null or an opaque sb_… key.
 
   // Our extension, config.tidewire; all off for compatible clients.

@@ -222,7 +222,11 @@ void Channel::GoLive(const Verdict& verdict, Position position) {
     if (verdict.recovered) session_.services_.metrics.not_resumed.Add();
   }
   state_ = ChannelState::kLive;
-  session_.services_.feed.router().Join(spec_, session_.transport_, membership_);
+  if (!spec_.bindings.empty()) {
+    session_.services_.feed.router().Join(spec_, session_.transport_, membership_);
+  }
+  session_.services_.feed.broadcasts().Join(topic_, session_.version_, session_.transport_,
+                                            broadcasts_);
   if (verdict.recovered.value_or(false)) {
     json::Writer writer;
     writer.Object().Key("extension").String("tidewire").Key("status").String("ok");
@@ -264,12 +268,35 @@ void Channel::SendJoinReply(const Verdict& verdict, Position position) {
   session_.services_.metrics.joins_ok.Add();
 }
 
+void Channel::Broadcast(std::optional<std::string_view> ref, router::Broadcast message) {
+  const auto answer = [&](ReplyStatus status, std::string_view response) {
+    if (request_.broadcast_ack) session_.Reply({join_ref_, ref, topic_}, status, response);
+  };
+  const size_t bytes = message.payload.size() + message.bytes.size();
+  const bool raw = message.payload.empty();
+  if (bytes > session_.services_.limits.broadcast_bytes_max ||
+      (raw && topic_.size() > protocol::kBinaryNameBytesMax)) {
+    session_.services_.metrics.broadcasts_refused.Add();
+    return answer(ReplyStatus::kError, "{\"error\":\"payload_size_exceeded\"}");
+  }
+  message.topic = topic_;
+  const auto shared = std::make_shared<const router::Broadcast>(std::move(message));
+  session_.services_.feed.broadcasts().Send(*shared,
+                                            request_.broadcast_self ? nullptr : &broadcasts_);
+  session_.services_.bus.Publish(shared);
+  answer(ReplyStatus::kOk, "{}");
+}
+
 void Channel::SetClaims(ClaimsPtr claims) {
   claims_ = std::move(claims);
   // A channel that is still catching up resolves again, so that its replay uses the new rights.
   Resolve();
   if (state_ != ChannelState::kLive) return;
-  session_.services_.feed.router().Join(spec_, session_.transport_, membership_);
+  if (spec_.bindings.empty()) {
+    membership_.Leave();
+  } else {
+    session_.services_.feed.router().Join(spec_, session_.transport_, membership_);
+  }
   if (!request_.bindings.empty() && binding_errors_.empty()) {
     SendSystem("postgres_changes", ReplyStatus::kOk, "Subscribed to PostgreSQL");
   }

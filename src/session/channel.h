@@ -15,6 +15,7 @@
 #include "protocol/join.h"
 #include "protocol/message.h"
 #include "router/audience.h"
+#include "router/broadcast.h"
 #include "router/channel_spec.h"
 
 namespace tw::session {
@@ -35,6 +36,10 @@ class Channel {
   void Start(std::string_view ref);
   // New rights from now on: a change that is published later is judged by them.
   void SetClaims(ClaimsPtr claims);
+
+  // Sends a broadcast of this channel's client to the topic's other members, on every loop; its
+  // `topic` is filled in. Answers `ref` where the channel asked for it.
+  void Broadcast(std::optional<std::string_view> ref, router::Broadcast message);
 
   // phx_close or phx_error; the caller removes the channel.
   void SendClose();
@@ -79,6 +84,7 @@ class Channel {
   router::ChannelSpec spec_;
   std::vector<std::string> binding_errors_;
   router::Membership membership_;
+  router::BroadcastMembership broadcasts_;
   // Missed changes that were read before the verdict is sent.
   std::vector<BatchPtr> missed_;
   uint64_t missed_changes_ = 0;

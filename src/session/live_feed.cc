@@ -5,7 +5,8 @@
 namespace tw::session {
 
 LiveFeed::LiveFeed(Position head, const TailLimits& limits, telemetry::Registry& metrics)
-    : limits_(limits), head_(head), first_offset_(head.offset + 1), router_(metrics) {}
+    : limits_(limits), head_(head), first_offset_(head.offset + 1), router_(metrics),
+      broadcasts_(metrics) {}
 
 void LiveFeed::Publish(BatchPtr batch) {
   TW_CHECK(!batch->changes.empty() && batch->position.epoch == head_.epoch);

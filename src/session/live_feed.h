@@ -10,6 +10,7 @@
 #include "base/function.h"
 #include "base/result.h"
 #include "model/change.h"
+#include "router/broadcast.h"
 #include "router/router.h"
 #include "telemetry/metrics.h"
 
@@ -23,6 +24,13 @@ class History {
   // `changes_max`; null when there are none). Errors: kOutOfRange (trimmed away), kUnavailable.
   virtual void Read(uint64_t after, uint64_t changes_max,
                     Function<void(Result<BatchPtr>)> done) = 0;
+};
+
+// Takes a broadcast to the other loops. Implemented by app.
+class BroadcastBus {
+ public:
+  virtual ~BroadcastBus() = default;
+  virtual void Publish(router::BroadcastPtr message) = 0;
 };
 
 struct TailLimits {
@@ -49,6 +57,7 @@ class LiveFeed {
   void WhenReached(uint64_t offset, Function<void()> reached);
 
   router::Router& router() { return router_; }
+  router::BroadcastHub& broadcasts() { return broadcasts_; }
 
  private:
   TailLimits limits_;
@@ -57,6 +66,7 @@ class LiveFeed {
   size_t bytes_ = 0;
   std::deque<BatchPtr> tail_;
   router::Router router_;
+  router::BroadcastHub broadcasts_;
   std::vector<std::pair<uint64_t, Function<void()>>> waiting_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "io/bytes.h"
 #include "json/json.h"
+#include "protocol/broadcast.h"
 #include "protocol/join.h"
 #include "session/channel.h"
 #include "websocket/frame.h"
@@ -48,7 +49,9 @@ SessionMetrics::SessionMetrics(telemetry::Registry& registry)
                                       "Joins with a position, by verdict.",
                                       {{"recovered", "false"}})),
       expired(registry.GetCounter("tidewire_session_expired_total",
-                                  "Channels closed because their token ended.")) {}
+                                  "Channels closed because their token ended.")),
+      broadcasts_refused(registry.GetCounter("tidewire_session_broadcasts_refused_total",
+                                             "Broadcasts over the size limit.")) {}
 
 Session::Session(SessionServices& services, Transport& transport, protocol::Version version,
                  ClaimsPtr claims)
@@ -77,10 +80,38 @@ void Session::OnText(std::string_view text) {
   }
   // A stale join ref belongs to an instance of the channel that is gone.
   if (message->join_ref && *message->join_ref != channel->join_ref()) return;
-  if (message->event == "access_token") OnAccessToken(*channel, *message);
+  if (message->event == "access_token") return OnAccessToken(*channel, *message);
+  if (message->event == "broadcast") OnBroadcast(*channel, *message);
 }
 
-void Session::OnBinary() { services_.metrics.messages_malformed.Add(); }
+void Session::OnBinary(std::string_view message) {
+  const auto push = version_ == protocol::Version::kV2
+                        ? protocol::ParseUserBroadcastPush(message)
+                        : Fail(ErrorCode::kInvalidArgument, "version 1 has no binary messages");
+  if (!push.ok()) return services_.metrics.messages_malformed.Add();
+  Channel* channel = FindChannel(push->topic);
+  // Some clients garble topics that are not ASCII; the join ref names the channel as well.
+  for (const auto& candidate : channels_) {
+    if (channel == nullptr && push->join_ref == candidate->join_ref()) channel = candidate.get();
+  }
+  if (channel == nullptr) {
+    return Reply({std::nullopt, push->ref, push->topic}, ReplyStatus::kError,
+                 ReasonJson("unmatched topic"));
+  }
+  if (push->join_ref && *push->join_ref != channel->join_ref()) return;
+  if (push->encoding == protocol::BroadcastEncoding::kRaw) {
+    return channel->Broadcast(push->ref, {.event = push->event, .bytes = std::string(push->payload)});
+  }
+  const auto document = json::Parse(push->payload);
+  if (!document.ok()) return services_.metrics.messages_malformed.Add();
+  channel->Broadcast(push->ref,
+                     {.payload = protocol::BroadcastPayload(push->event, push->payload)});
+}
+
+void Session::OnBroadcast(Channel& channel, const ClientMessage& message) {
+  if (!message.payload.is_object()) return services_.metrics.messages_malformed.Add();
+  channel.Broadcast(message.ref, {.payload = message.payload.ToText()});
+}
 
 void Session::OnHeartbeat(const ClientMessage& message) {
   const bool positions = std::ranges::any_of(

@@ -45,6 +45,8 @@ struct SessionLimits {
   // One recovery: more changes or bytes than this is refused as "too_many".
   uint64_t replay_changes_max = 10'000;
   uint64_t replay_bytes_max = 4u << 20;
+  // Encoded payload of one broadcast (upstream's max_payload_size_in_kb × 1000 + 500).
+  uint32_t broadcast_bytes_max = 3'000'500;
   // How long a channel outlives its token, so that a refresh on its way arrives.
   std::chrono::seconds expiry_grace{25};
   // Told to our SDK in the join reply: spread reconnects over this window.
@@ -61,12 +63,14 @@ struct SessionMetrics {
   telemetry::Counter& resumed;
   telemetry::Counter& not_resumed;
   telemetry::Counter& expired;
+  telemetry::Counter& broadcasts_refused;
 };
 
 // What the sessions of one loop share. All of it outlives them.
 struct SessionServices {
   LiveFeed& feed;
   History& history;
+  BroadcastBus& bus;
   auth::TokenVerifier& verifier;
   policy::CatalogPtr catalog;
   io::TimerWheel& timers;
@@ -86,8 +90,8 @@ class Session {
 
   // One text message, as received. A malformed one is dropped and counted: the connection stays.
   void OnText(std::string_view text);
-  // Binary messages carry only broadcasts, which this server does not take yet: dropped, counted.
-  void OnBinary();
+  // One binary message: a broadcast (version 2). A malformed one is dropped and counted.
+  void OnBinary(std::string_view message);
 
   // Before a planned restart: tells every channel, so that clients come back by themselves.
   void AnnounceRestart();
@@ -100,6 +104,7 @@ class Session {
   void OnJoin(const protocol::ClientMessage& message);
   void OnLeave(const protocol::ClientMessage& message);
   void OnAccessToken(Channel& channel, const protocol::ClientMessage& message);
+  void OnBroadcast(Channel& channel, const protocol::ClientMessage& message);
   void OnHeartbeat(const protocol::ClientMessage& message);
   Channel* FindChannel(std::string_view topic);
   void Remove(Channel& channel);

@@ -6,6 +6,7 @@ import { chromium } from 'playwright-core';
 export const artifacts = fileURLToPath(new URL('../../artifacts/', import.meta.url));
 mkdirSync(artifacts, { recursive: true });
 
+const waitMsMax = 10_000;
 const candidates = [process.env.CHROMIUM_BIN, '/usr/bin/chromium', '/usr/bin/chromium-browser'];
 
 export async function launchBrowser() {
@@ -31,6 +32,7 @@ export async function launchBrowser() {
 export async function openPage(browser, url, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 960 }, ...options });
   const page = await context.newPage();
+  page.setDefaultTimeout(waitMsMax);
   const problems = [];
   page.on('pageerror', (error) => problems.push(`page error: ${error.message}`));
   const home = new URL(url).host;

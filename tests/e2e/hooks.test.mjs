@@ -91,7 +91,8 @@ test('forged, expired and foreign tokens are refused everywhere', limit, async (
   const bad = {
     none: forge(claims, { alg: 'none' }),
     'wrong key': forge(claims, { key: 'another-secret-another-secret-another' }),
-    'wrong algorithm': forge(claims, { alg: 'HS512' }),
+    'wrong algorithm': forge(claims, { alg: 'RS256' }),
+    'another algorithm than it says': forge(claims, { alg: 'HS384' }),
     expired: forge({ ...claims, exp: now - 3600 }),
     garbage: 'a.b.c',
   };

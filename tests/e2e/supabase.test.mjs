@@ -7,12 +7,14 @@ import { emailOf, hookEvent, mint, post, sqlite, startTidewire, until } from './
 
 const limit = { timeout: 60_000 };
 
-function supabase(t, server, token, vsn) {
+async function supabase(t, server, token, vsn) {
   const client = createClient(server.url, server.info.anon_key, {
     accessToken: async () => token,
     realtime: { transport: WebSocket, vsn },
   });
   t.after(() => client.realtime.disconnect());
+  // As its manual says: a channel that joins while the token is still being fetched joins without.
+  await client.realtime.setAuth();
   return client;
 }
 
@@ -42,7 +44,7 @@ const settle = () => new Promise((resolve) => setTimeout(resolve, 300));
 for (const vsn of ['1.0.0', '2.0.0']) {
   test(`supabase-js, vsn ${vsn}: insert, update and delete`, limit, async (t) => {
     const server = await startTidewire(t);
-    const client = supabase(t, server, mint({ workspace_id: 37 }), vsn);
+    const client = await supabase(t, server, mint({ workspace_id: 37 }), vsn);
     const { seen, system } = await subscribe(t, client, 'leads', { event: '*' });
     await until(() => system.length > 0);
     assert.equal(system[0].message, 'Subscribed to PostgreSQL');
@@ -67,9 +69,9 @@ for (const vsn of ['1.0.0', '2.0.0']) {
 
   test(`supabase-js, vsn ${vsn}: never another workspace’s rows`, limit, async (t) => {
     const server = await startTidewire(t);
-    const north = supabase(t, server, mint({ workspace_id: 37 }), vsn);
-    const south = supabase(t, server, mint({ workspace_id: 38 }, { sub: 'u2' }), vsn);
-    const nobody = supabase(t, server, mint({}, { sub: 'u3' }), vsn);
+    const north = await supabase(t, server, mint({ workspace_id: 37 }), vsn);
+    const south = await supabase(t, server, mint({ workspace_id: 38 }, { sub: 'u2' }), vsn);
+    const nobody = await supabase(t, server, mint({}, { sub: 'u3' }), vsn);
     const a = await subscribe(t, north, 'leads', { event: '*' });
     const b = await subscribe(t, south, 'leads', { event: '*' });
     const c = await subscribe(t, nobody, 'leads', { event: '*' });
@@ -97,7 +99,7 @@ for (const vsn of ['1.0.0', '2.0.0']) {
 
   test(`supabase-js, vsn ${vsn}: event and filter`, limit, async (t) => {
     const server = await startTidewire(t);
-    const client = supabase(t, server, mint({ workspace_id: 37 }), vsn);
+    const client = await supabase(t, server, mint({ workspace_id: 37 }), vsn);
     const inserts = await subscribe(t, client, 'inserts', { event: 'INSERT' });
     const one = await subscribe(t, client, 'one', {
       event: '*',
@@ -126,9 +128,32 @@ for (const vsn of ['1.0.0', '2.0.0']) {
   });
 }
 
+test('supabase-js may bring its token after it has joined', limit, async (t) => {
+  const server = await startTidewire(t);
+  const client = createClient(server.url, server.info.anon_key, {
+    realtime: { transport: WebSocket },
+  });
+  t.after(() => client.realtime.disconnect());
+  const { seen } = await subscribe(t, client, 'leads', { event: '*' });
+  await post(server, hookEvent('CONTACT_REPLIED', 1));
+  await settle();
+  assert.equal(seen.length, 0, 'the anonymous key sees nothing');
+  await client.realtime.setAuth(mint({ workspace_id: 37 }));
+  // The server may hold a new token back for up to 10 s.
+  let next = 2;
+  await until(
+    async () => {
+      await post(server, hookEvent('CONTACT_REPLIED', next++));
+      return seen.length > 0;
+    },
+    { ms: 15_000, every: 250 },
+  );
+  assert.equal(seen[0].eventType, 'INSERT');
+});
+
 test('supabase-js reads the same rows over HTTP', limit, async (t) => {
   const server = await startTidewire(t);
-  const client = supabase(t, server, mint({ workspace_id: 37 }), '2.0.0');
+  const client = await supabase(t, server, mint({ workspace_id: 37 }), '2.0.0');
   await post(server, hookEvent('CONTACT_REPLIED', 1));
   await post(server, hookEvent('CONTACT_REPLIED', 2, { workspace: 'Contoso' }));
   await until(async () => {
@@ -140,7 +165,7 @@ test('supabase-js reads the same rows over HTTP', limit, async (t) => {
 
 test('supabase-js comes back by itself after a kill', limit, async (t) => {
   const server = await startTidewire(t);
-  const client = supabase(t, server, mint({ workspace_id: 37 }), '2.0.0');
+  const client = await supabase(t, server, mint({ workspace_id: 37 }), '2.0.0');
   const { seen, system } = await subscribe(t, client, 'leads', { event: '*' });
   await until(() => system.length === 1);
   await server.kill();

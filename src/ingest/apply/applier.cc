@@ -28,9 +28,10 @@ struct Applier::Parts {
 Applier::Applier(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Applier::~Applier() = default;
 
-Result<std::unique_ptr<Applier>> Applier::Create(
-    sqlite::Database& database, std::vector<std::shared_ptr<const Source>> sources, Clock& clock,
-    telemetry::Registry& metrics, const ApplierOptions& options) {
+Result<std::unique_ptr<Applier>> Applier::Create(sqlite::Database& database,
+                                                 std::vector<std::shared_ptr<const Source>> sources,
+                                                 Clock& clock, telemetry::Registry& metrics,
+                                                 const ApplierOptions& options) {
   TW_CHECK(options.batch_deliveries_max > 0);
   TW_ASSIGN_OR_RETURN(auto effects, SqliteEffects::Create(database, sources));
   auto parts =
@@ -42,7 +43,9 @@ Result<std::unique_ptr<Applier>> Applier::Create(
   return std::unique_ptr<Applier>(new Applier(std::move(parts)));
 }
 
-uint64_t Applier::applied_sequence() const { return parts_->state.applied_sequence; }
+uint64_t Applier::applied_sequence() const {
+  return parts_->state.applied_sequence;
+}
 
 Result<ApplyOutcome> Applier::Apply(std::span<const Delivery> deliveries) {
   std::vector<DeliveryView> views;
@@ -60,7 +63,8 @@ Result<ApplyOutcome> Applier::Apply(std::span<const DeliveryView> deliveries) {
   auto rest = deliveries.subspan(static_cast<size_t>(first - deliveries.begin()));
   ApplyOutcome total;
   while (!rest.empty()) {
-    const auto batch = rest.first(std::min(rest.size(), parts_->state.options.batch_deliveries_max));
+    const auto batch =
+        rest.first(std::min(rest.size(), parts_->state.options.batch_deliveries_max));
     TW_RETURN_IF_ERROR(parts_->ApplyRange(batch, total));
     rest = rest.subspan(batch.size());
   }
@@ -80,9 +84,9 @@ Status Applier::Parts::ApplyRange(std::span<const DeliveryView> range, ApplyOutc
   const Status alone = Try(range, Isolation::kIsolated, total);
   if (alone.ok() || alone.error().code != ErrorCode::kInvalidArgument) return alone;
   // Not an event's fault: our own log or health row was refused. Losing it silently is no choice.
-  return Fail(ErrorCode::kInternal,
-              "cannot record delivery " + std::to_string(range.front().sequence) + ": " +
-                  alone.error().message);
+  return Fail(ErrorCode::kInternal, "cannot record delivery " +
+                                        std::to_string(range.front().sequence) + ": " +
+                                        alone.error().message);
 }
 
 Status Applier::Parts::Try(std::span<const DeliveryView> range, Isolation isolation,
@@ -123,7 +127,9 @@ void Applier::Parts::Count(const ApplyOutcome& outcome, ApplyOutcome& total) {
   add(total.released, outcome.released, &state.metrics.released);
 }
 
-Status Applier::OnTimer(WallTime now) { return parts_->timer.Run(now); }
+Status Applier::OnTimer(WallTime now) {
+  return parts_->timer.Run(now);
+}
 
 Status Applier::Observe(std::string_view source, std::string_view channel,
                         std::string_view private_id, std::string_view event_json,
@@ -143,8 +149,7 @@ Status Applier::Observe(std::string_view source, std::string_view channel,
                            .sequence = state.applied_sequence,
                            .now = state.clock.Wall()};
   const auto work = [&]() -> Status {
-    TW_ASSIGN_OR_RETURN(const EventResult result,
-                        state.events.Apply(origin, document.root(), {}));
+    TW_ASSIGN_OR_RETURN(const EventResult result, state.events.Apply(origin, document.root(), {}));
     if (result.status == EventStatus::kDead) {
       return Fail(ErrorCode::kInvalidArgument, result.error);
     }

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "crypto/hash.h"
-#include "json/json.h"
 #include "ingest/webhook/endpoint.h"
+#include "json/json.h"
 
 namespace tw::ingest {
 namespace {
@@ -12,7 +12,9 @@ namespace {
 constexpr size_t kHashBytes = 16;
 constexpr int kReleasedMax = 1'000;  // Parked events read at a time.
 
-bool IsPermanent(const Error& error) { return error.code == ErrorCode::kInvalidArgument; }
+bool IsPermanent(const Error& error) {
+  return error.code == ErrorCode::kInvalidArgument;
+}
 
 std::string_view SignedIdOf(const DeliveryView& delivery) {
   for (const auto& [name, value] : delivery.headers) {
@@ -38,11 +40,16 @@ std::string BytesOf(const mapping::Selected& event, std::string_view body, size_
 
 std::string StatusText(const EventResult& result) {
   switch (result.status) {
-    case EventStatus::kOk: return "ok";
-    case EventStatus::kDuplicate: return "duplicate";
-    case EventStatus::kIgnored: return "ignored:type";
-    case EventStatus::kParked: return "parked:tenant";
-    case EventStatus::kDead: return "dead:" + std::string(result.reason);
+    case EventStatus::kOk:
+      return "ok";
+    case EventStatus::kDuplicate:
+      return "duplicate";
+    case EventStatus::kIgnored:
+      return "ignored:type";
+    case EventStatus::kParked:
+      return "parked:tenant";
+    case EventStatus::kDead:
+      return "dead:" + std::string(result.reason);
   }
   return "";
 }
@@ -200,11 +207,21 @@ void Batch::CountFreshness(const DeliveryView& delivery, uint16_t source,
 
 void Batch::CountOutcome(EventStatus status) {
   switch (status) {
-    case EventStatus::kOk: ++outcome_.ok; break;
-    case EventStatus::kDuplicate: ++outcome_.duplicate; break;
-    case EventStatus::kIgnored: ++outcome_.ignored; break;
-    case EventStatus::kParked: ++outcome_.parked; break;
-    case EventStatus::kDead: ++outcome_.dead; break;
+    case EventStatus::kOk:
+      ++outcome_.ok;
+      break;
+    case EventStatus::kDuplicate:
+      ++outcome_.duplicate;
+      break;
+    case EventStatus::kIgnored:
+      ++outcome_.ignored;
+      break;
+    case EventStatus::kParked:
+      ++outcome_.parked;
+      break;
+    case EventStatus::kDead:
+      ++outcome_.dead;
+      break;
   }
 }
 
@@ -232,14 +249,13 @@ Status Batch::ReleaseOne(uint16_t source, const KeptEvent& kept) {
     const mapping::Selected& event = events[kept.index];
     const std::string id = PrivateId(kept.signed_id, BytesOf(event, kept.event, events.size()),
                                      kept.index, events.size());
-    const EventOrigin origin{
-        .source = source,
-        .stamp_channel = kept.channel == "replay" ? "replay" : kWebhookChannel,
-        .private_id = id,
-        .signed_id = !kept.signed_id.empty(),
-        .received_at = kept.received_at,
-        .sequence = kept.sequence,
-        .now = now_};
+    const EventOrigin origin{.source = source,
+                             .stamp_channel = kept.channel == "replay" ? "replay" : kWebhookChannel,
+                             .private_id = id,
+                             .signed_id = !kept.signed_id.empty(),
+                             .received_at = kept.received_at,
+                             .sequence = kept.sequence,
+                             .now = now_};
     TW_ASSIGN_OR_RETURN(result, ApplyIsolated(origin, event));
   }
   if (result.status == EventStatus::kDead) {
@@ -250,16 +266,15 @@ Status Batch::ReleaseOne(uint16_t source, const KeptEvent& kept) {
   const std::optional<std::string_view> tenant =
       result.tenant == nullptr ? std::nullopt
                                : std::optional<std::string_view>(result.tenant->tenant.name);
-  return state_.effects->UpdateLog(source, kept.sequence, tenant, StatusText(result),
-                                   result.error, now_);
+  return state_.effects->UpdateLog(source, kept.sequence, tenant, StatusText(result), result.error,
+                                   now_);
 }
 
 Status Batch::Finish() {
   TW_RETURN_IF_ERROR(state_.counters.Flush(now_));
   for (const auto& [key, seen] : seen_) {
     const auto& [source, tenant, bucket] = key;
-    TW_RETURN_IF_ERROR(
-        state_.effects->CountDeliveries(source, tenant, seen.last, seen.deliveries));
+    TW_RETURN_IF_ERROR(state_.effects->CountDeliveries(source, tenant, seen.last, seen.deliveries));
   }
   // The buckets of one tenant follow each other; only its last one speaks for it.
   for (auto it = seen_.begin(); it != seen_.end(); ++it) {
@@ -272,7 +287,7 @@ Status Batch::Finish() {
     TW_ASSIGN_OR_RETURN(const int64_t count, state_.effects->DeliveriesSince(
                                                  source, tenant, now_ - std::chrono::hours(24)));
     TW_RETURN_IF_ERROR(state_.effects->WriteFreshness(
-        source, it->second.name,
+        source, tenant, it->second.name,
         {.last_webhook_at = it->second.last,
          .webhook_count_24h = count,
          .status = HealthOf(*state_.sources[source]->freshness, now_ - it->second.last)}));

@@ -31,8 +31,7 @@ class EventVariables final : public mapping::Variables {
   const BindingInput& input_;
 };
 
-Result<Value> EvaluateExpression(const mapping::Expression& expression,
-                                 const BindingInput& input) {
+Result<Value> EvaluateExpression(const mapping::Expression& expression, const BindingInput& input) {
   const mapping::Outcome outcome = EvaluateOn(expression, {}, {}, input);
   if (outcome.conversion_failures > 0) {
     return Fail(ErrorCode::kInvalidArgument, "cannot convert in " + expression.text());
@@ -42,18 +41,24 @@ Result<Value> EvaluateExpression(const mapping::Expression& expression,
 
 Result<Value> Bound(const Binding& binding, const BindingInput& input) {
   switch (binding.kind) {
-    case Binding::Kind::kField: return input.fields[binding.field];
-    case Binding::Kind::kTenantId: return Value(input.tenant->tenant.id);
-    case Binding::Kind::kTenantName: return Value(input.tenant->tenant.name);
-    case Binding::Kind::kNow: return Value(FormatTimestampMs(input.now));
-    case Binding::Kind::kChannel: return Value(input.channel);
+    case Binding::Kind::kField:
+      return input.fields[binding.field];
+    case Binding::Kind::kTenantId:
+      return Value(input.tenant->tenant.id);
+    case Binding::Kind::kTenantName:
+      return Value(input.tenant->tenant.name);
+    case Binding::Kind::kNow:
+      return Value(FormatTimestampMs(input.now));
+    case Binding::Kind::kChannel:
+      return Value(input.channel);
     case Binding::Kind::kWebhookNow:
       return input.channel == kWebhookChannel ? Value(FormatTimestampMs(input.now)) : Value();
     case Binding::Kind::kPollNow:
       return input.channel != kWebhookChannel && input.channel != kRolloverChannel
                  ? Value(FormatTimestampMs(input.now))
                  : Value();
-    case Binding::Kind::kExpression: return EvaluateExpression(binding.expression, input);
+    case Binding::Kind::kExpression:
+      return EvaluateExpression(binding.expression, input);
   }
   return Value();
 }
@@ -87,7 +92,8 @@ Result<Value> Coerce(Value value, ColumnType type) {
   switch (type) {
     case ColumnType::kInt2:
     case ColumnType::kInt4:
-    case ColumnType::kInt8: return CoerceInteger(std::move(value));
+    case ColumnType::kInt8:
+      return CoerceInteger(std::move(value));
     case ColumnType::kBool:
       if (value.AsBool() != nullptr) return value;
       if (const int64_t* number = value.AsInt(); number != nullptr && (*number | 1) == 1) {
@@ -101,7 +107,8 @@ Result<Value> Coerce(Value value, ColumnType type) {
       TW_ASSIGN_OR_RETURN(const WallTime time, ParseTimestamp(*text));
       return Value(FormatTimestampMs(time));
     }
-    case ColumnType::kJson: return CoerceJson(std::move(value));
+    case ColumnType::kJson:
+      return CoerceJson(std::move(value));
     case ColumnType::kText:
     case ColumnType::kUuid:
     case ColumnType::kDate:
@@ -110,7 +117,8 @@ Result<Value> Coerce(Value value, ColumnType type) {
     case ColumnType::kFloat8:
     case ColumnType::kNumeric:
     case ColumnType::kBytea:
-    case ColumnType::kOther: return value;
+    case ColumnType::kOther:
+      return value;
   }
   return value;
 }

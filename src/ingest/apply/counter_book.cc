@@ -28,8 +28,10 @@ Status CounterBook::Flush(WallTime now) {
 
 Status CounterBook::FlushTenant(uint16_t source, const Sums& sums, WallTime now) {
   const CounterPlan& plan = *sources_[source]->counters;
-  const BindingInput input{
-      .source = sources_[source].get(), .tenant = &sums.tenant, .channel = sums.channel, .now = now};
+  const BindingInput input{.source = sources_[source].get(),
+                           .tenant = &sums.tenant,
+                           .channel = sums.channel,
+                           .now = now};
   std::vector<Value> key;
   for (const ColumnBinding& column : plan.day_key) {
     TW_ASSIGN_OR_RETURN(key.emplace_back(), Evaluate(column, input));

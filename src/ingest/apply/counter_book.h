@@ -39,7 +39,7 @@ class CounterBook {
  private:
   struct Sums {
     TenantContext tenant;
-    std::string channel;                                   // The last that changed something.
+    std::string channel;  // The last that changed something.
     std::map<std::pair<std::string, std::string>, int64_t> days;  // By day, metric.
   };
   Status FlushTenant(uint16_t source, const Sums& sums, WallTime now);

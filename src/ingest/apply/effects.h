@@ -55,8 +55,7 @@ class Effects {
 
   // Facts. FindAlias follows merges: its fact is never a merged one.
   virtual Result<std::optional<Fact>> FindAlias(uint16_t source, std::string_view tenant,
-                                                std::string_view kind,
-                                                const FactAlias& alias) = 0;
+                                                std::string_view kind, const FactAlias& alias) = 0;
   // Facts that are not merged, with this hash, at `from` … `to`, oldest id first.
   virtual Result<std::vector<Fact>> FindMatches(uint16_t source, std::string_view tenant,
                                                 std::string_view kind, std::string_view hash,
@@ -107,8 +106,8 @@ class Effects {
     int64_t webhook_count_24h = 0;
     std::string_view status;
   };
-  virtual Status WriteFreshness(uint16_t source, std::string_view tenant_name,
-                                const Freshness& freshness) = 0;
+  virtual Status WriteFreshness(uint16_t source, std::string_view tenant_id,
+                                std::string_view tenant_name, const Freshness& freshness) = 0;
   // The last receipt per tenant id, from the buckets.
   virtual Result<std::optional<WallTime>> LastDelivery(uint16_t source,
                                                        std::string_view tenant) = 0;

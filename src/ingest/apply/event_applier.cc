@@ -55,8 +55,8 @@ Status EventApplier::ReadFields(const EventPlan& plan, const json::Value& event,
   const auto text = outcome.value.AsText();
   const auto time = text ? ParseTimestamp(*text) : Fail(ErrorCode::kInvalidArgument, "");
   if (!time.ok()) {
-    return Fail(ErrorCode::kInvalidArgument, "occurred_at: no RFC 3339 time at " +
-                                                 plan.occurred_at->text());
+    return Fail(ErrorCode::kInvalidArgument,
+                "occurred_at: no RFC 3339 time at " + plan.occurred_at->text());
   }
   input.at = *time;
   return {};
@@ -96,8 +96,7 @@ Result<EventResult> EventApplier::Apply(const EventOrigin& origin, const json::V
   if (!input.at) input.at = origin.received_at;
   Sighting sighting = Sighting::kNew;
   if (plan.fact) {
-    TW_ASSIGN_OR_RETURN(sighting,
-                        ObserveFact(origin, source.facts[*plan.fact], input, quality));
+    TW_ASSIGN_OR_RETURN(sighting, ObserveFact(origin, source.facts[*plan.fact], input, quality));
   }
   if (sighting == Sighting::kDuplicate) {
     result.status = EventStatus::kDuplicate;

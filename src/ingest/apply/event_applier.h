@@ -33,8 +33,8 @@ enum class EventStatus : uint8_t {
   kDuplicate,
   kIgnored,  // A type that the source file does not name.
   kOk,
-  kParked,   // Its tenant is not in the registry; the caller keeps it.
-  kDead,     // It can never be applied; `reason` and `error` say why.
+  kParked,  // Its tenant is not in the registry; the caller keeps it.
+  kDead,    // It can never be applied; `reason` and `error` say why.
 };
 
 struct EventResult {

@@ -114,8 +114,8 @@ Result<std::optional<Fact>> FactBook::Pair(const Observation& seen, const Names&
       continue;
     }
     const Interval theirs = IntervalOf(fact.occurred_at, fact.quality);
-    const auto gap = std::max({theirs.first - mine.last, mine.first - theirs.last,
-                               std::chrono::microseconds(0)});
+    const auto gap = std::max(
+        {theirs.first - mine.last, mine.first - theirs.last, std::chrono::microseconds(0)});
     if (gap > window) continue;
     candidates.push_back({{gap, std::chrono::abs(fact.occurred_at - seen.occurred_at)}, i});
   }

@@ -61,7 +61,7 @@ class FactBook {
     std::vector<FactAlias> aliases;
     std::vector<bool> known;  // One per alias.
     std::string match_hash;
-    bool matchable = false;   // Has match values to compare with other facts.
+    bool matchable = false;  // Has match values to compare with other facts.
   };
   struct Interval {
     WallTime first;

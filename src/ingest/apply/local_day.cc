@@ -59,15 +59,15 @@ Result<WallTime> NoonOf(const date::time_zone& zone, std::string_view day) {
   if (!shaped || !date.ok()) {
     return Fail(ErrorCode::kInvalidArgument, "not a date: " + std::string(day));
   }
-  return WallTime(zone.to_sys(date::local_days(date) + std::chrono::hours(12),
-                              date::choose::earliest));
+  return WallTime(
+      zone.to_sys(date::local_days(date) + std::chrono::hours(12), date::choose::earliest));
 }
 
 WallTime NextMonth(const date::time_zone& zone, WallTime time) {
   const date::year_month_day day = DateOf(zone, time);
   const date::year_month_day first = day.year() / day.month() / 1 + date::months(1);
-  return WallTime(zone.to_sys(date::local_days(first) + std::chrono::seconds(0),
-                              date::choose::earliest));
+  return WallTime(
+      zone.to_sys(date::local_days(first) + std::chrono::seconds(0), date::choose::earliest));
 }
 
 }  // namespace tw::ingest

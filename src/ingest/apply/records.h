@@ -14,8 +14,8 @@ namespace tw::ingest {
 
 // A row of the tenant registry.
 struct Tenant {
-  std::string id;    // As text, whatever the column's type.
-  std::string name;  // The label; rows are keyed by it where the source file says so.
+  std::string id;        // As text, whatever the column's type.
+  std::string name;      // The label; rows are keyed by it where the source file says so.
   std::string timezone;  // A name of the tz database; empty for the source's default.
   bool active = true;
 };

@@ -81,9 +81,10 @@ Result<std::vector<Value>> KeyOf(const RowWrite& write) {
   key.reserve(write.plan->key.size());
   for (const ColumnBinding& column : write.plan->key) {
     TW_ASSIGN_OR_RETURN(key.emplace_back(), Evaluate(column, write.input));
-    if (key.back().is_null()) {
+    const std::string* text = key.back().AsText();
+    if (key.back().is_null() || (text != nullptr && text->empty())) {
       return Fail(ErrorCode::kInvalidArgument,
-                  "column " + column.column + " of the key of " + write.plan->name + " is null");
+                  "column " + column.column + " of the key of " + write.plan->name + " is empty");
     }
   }
   return key;

@@ -30,7 +30,7 @@ struct RowWrite {
   const TablePlan* plan = nullptr;
   BindingInput input;
   Version version;
-  bool upsert = false;                 // Write the columns; insert the row when it is missing.
+  bool upsert = false;  // Write the columns; insert the row when it is missing.
   std::optional<StageAction> stage;
 };
 
@@ -41,8 +41,8 @@ class RowWriter {
   explicit RowWriter(Effects& effects) : effects_(effects) {}
 
   // Runs no statement on the row when nothing of it changes, so that triggers stay silent.
-  // Errors: those of Effects; kInvalidArgument when a part of the key is null or a value does not
-  // fit its column.
+  // Errors: those of Effects; kInvalidArgument when a part of the key is null or empty, or a value
+  // does not fit its column.
   Result<RowChange> Write(const RowWrite& write);
 
  private:

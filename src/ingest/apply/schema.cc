@@ -27,16 +27,22 @@ create table if not exists tidewire_fact(
   first_seen integer not null
 );
 create index if not exists tidewire_fact_match
-  on tidewire_fact(tenant, kind, match_hash, occurred_at);
+  on tidewire_fact(match_hash, occurred_at); -- the hash covers source, tenant and kind
 
-create table if not exists tidewire_fact_alias(
+create table if not exists tidewire_fact_scope(
+  id integer primary key,
   source text not null,
   tenant text not null,
   kind text not null,
+  unique(source, tenant, kind)
+);
+
+create table if not exists tidewire_fact_alias(
+  scope integer not null,
   namespace text not null,
   value blob not null,
   fact_id integer not null,
-  primary key(source, tenant, kind, namespace, value)
+  primary key(scope, namespace, value)
 ) without rowid;
 
 create table if not exists tidewire_row_state(

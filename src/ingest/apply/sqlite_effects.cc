@@ -32,17 +32,27 @@ void BindValues(Statement& statement, int first, std::span<const Value> values) 
 
 Value ReadValue(const Statement& statement, int column) {
   switch (statement.ColumnStorage(column)) {
-    case SQLITE_INTEGER: return statement.ColumnInt(column);
-    case SQLITE_FLOAT: return statement.ColumnDouble(column);
-    case SQLITE_TEXT: return std::string(statement.ColumnText(column));
-    case SQLITE_BLOB: return Bytes{std::string(statement.ColumnBlob(column))};
-    default: return {};
+    case SQLITE_INTEGER:
+      return statement.ColumnInt(column);
+    case SQLITE_FLOAT:
+      return statement.ColumnDouble(column);
+    case SQLITE_TEXT:
+      return std::string(statement.ColumnText(column));
+    case SQLITE_BLOB:
+      return Bytes{std::string(statement.ColumnBlob(column))};
+    default:
+      return {};
   }
 }
 
 Result<std::unique_ptr<SqliteEffects>> SqliteEffects::Create(
     sqlite::Database& database, std::span<const std::shared_ptr<const Source>> sources) {
   TW_RETURN_IF_ERROR(CreateApplySchema(database));
+  // Hashes land all over their index: with SQLite's 2 MB of pages nearly each of them would be read
+  // and written again, and a checkpoint every 4 MB would rewrite the same pages over and over.
+  TW_RETURN_IF_ERROR(
+      database.Execute("pragma cache_size = -65536; "
+                       "pragma wal_autocheckpoint = 16384"));
   std::unique_ptr<SqliteEffects> effects(new SqliteEffects(database));
   TW_RETURN_IF_ERROR(effects->PrepareShared());
   TW_RETURN_IF_ERROR(effects->PrepareFacts());
@@ -74,11 +84,10 @@ Status SqliteEffects::PrepareShared() {
                       database_.Prepare("insert or replace into tidewire_row_state "
                                         "values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"));
   TW_ASSIGN_OR_RETURN(
-      count_, database_.Prepare(
-                  "insert into tidewire_delivery_count values (?1, ?2, ?3, ?4, ?5) "
-                  "on conflict(source, tenant, bucket) do update set "
-                  "deliveries = deliveries + excluded.deliveries, "
-                  "last_at = max(last_at, excluded.last_at)"));
+      count_, database_.Prepare("insert into tidewire_delivery_count values (?1, ?2, ?3, ?4, ?5) "
+                                "on conflict(source, tenant, bucket) do update set "
+                                "deliveries = deliveries + excluded.deliveries, "
+                                "last_at = max(last_at, excluded.last_at)"));
   TW_ASSIGN_OR_RETURN(
       count_since_,
       database_.Prepare("select coalesce(sum(deliveries), 0) from tidewire_delivery_count "
@@ -119,16 +128,22 @@ Status SqliteEffects::PrepareSource(std::shared_ptr<const Source> source) {
   return {};
 }
 
-Status SqliteEffects::Begin() { return begin_.Run(); }
+Status SqliteEffects::Begin() {
+  return begin_.Run();
+}
 
-Status SqliteEffects::Commit() { return commit_.Run(); }
+Status SqliteEffects::Commit() {
+  return commit_.Run();
+}
 
 void SqliteEffects::Rollback() {
+  scopes_.clear();
   // Fails only when SQLite has rolled back by itself, which is what we want.
   if (database_.InTransaction()) (void)rollback_.Run();
 }
 
 Status SqliteEffects::RollbackToSavepoint() {
+  scopes_.clear();
   TW_RETURN_IF_ERROR(rollback_to_.Run());
   return release_.Run();
 }

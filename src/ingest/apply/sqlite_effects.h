@@ -43,8 +43,8 @@ class SqliteEffects final : public Effects {
   Result<std::optional<Fact>> FindAlias(uint16_t source, std::string_view tenant,
                                         std::string_view kind, const FactAlias& alias) override;
   Result<std::vector<Fact>> FindMatches(uint16_t source, std::string_view tenant,
-                                        std::string_view kind, std::string_view hash,
-                                        WallTime from, WallTime to) override;
+                                        std::string_view kind, std::string_view hash, WallTime from,
+                                        WallTime to) override;
   Result<int64_t> InsertFact(uint16_t source, const Fact& fact, WallTime first_seen) override;
   Status UpdateFact(const Fact& fact) override;
   Status InsertAlias(uint16_t source, std::string_view tenant, std::string_view kind,
@@ -74,7 +74,7 @@ class SqliteEffects final : public Effects {
   Result<int64_t> DeliveriesSince(uint16_t source, std::string_view tenant,
                                   WallTime since) override;
   Result<std::optional<WallTime>> LastDelivery(uint16_t source, std::string_view tenant) override;
-  Status WriteFreshness(uint16_t source, std::string_view tenant_name,
+  Status WriteFreshness(uint16_t source, std::string_view tenant_id, std::string_view tenant_name,
                         const Freshness& freshness) override;
   Status TrimDeliveryCounts(WallTime before) override;
 
@@ -119,6 +119,7 @@ class SqliteEffects final : public Effects {
   Status PrepareLog(const LogPlan& plan, SourceStatements& statements);
   Status PrepareFreshness(const FreshnessPlan& plan, SourceStatements& statements);
   Result<Fact> LoadFact(int64_t id);
+  Result<int64_t> ScopeOf(uint16_t source, std::string_view tenant, std::string_view kind);
   Result<std::optional<Tenant>> FindTenant(sqlite::Statement& statement);
   Result<std::vector<KeptEvent>> ReadParked(sqlite::Statement& statement);
 
@@ -130,7 +131,9 @@ class SqliteEffects final : public Effects {
   sqlite::Statement begin_, commit_, rollback_, savepoint_, release_, rollback_to_;
   sqlite::Statement read_sequence_, write_sequence_;
   sqlite::Statement find_alias_, load_fact_, find_matches_, insert_fact_, update_fact_;
-  sqlite::Statement insert_alias_;
+  sqlite::Statement insert_alias_, find_scope_, insert_scope_;
+  // Scopes that exist, or are made by the open transaction.
+  StringMap<int64_t> scopes_;
   sqlite::Statement read_state_, write_state_;
   sqlite::Statement count_, count_since_, last_delivery_, trim_counts_;
   sqlite::Statement park_, parked_tenants_, parked_events_, expired_parked_, remove_parked_, bury_;

@@ -36,10 +36,10 @@ Fact ReadFact(const Statement& row) {
 Status SqliteEffects::PrepareFacts() {
   const std::string columns(kFactColumns);
   TW_ASSIGN_OR_RETURN(
-      find_alias_, database_.Prepare("select " + columns +
-                                     " from tidewire_fact_alias a join tidewire_fact f "
-                                     "on f.id = a.fact_id where a.source = ?1 and a.tenant = ?2 "
-                                     "and a.kind = ?3 and a.namespace = ?4 and a.value = ?5"));
+      find_alias_,
+      database_.Prepare("select " + columns +
+                        " from tidewire_fact_alias a join tidewire_fact f on f.id = a.fact_id "
+                        "where a.scope = ?1 and a.namespace = ?2 and a.value = ?3"));
   TW_ASSIGN_OR_RETURN(
       load_fact_, database_.Prepare("select " + columns + " from tidewire_fact f where id = ?1"));
   TW_ASSIGN_OR_RETURN(
@@ -59,11 +59,43 @@ Status SqliteEffects::PrepareFacts() {
       database_.Prepare("update tidewire_fact set occurred_at = ?2, time_quality = ?3, "
                         "bucket_day = ?4, contribution = ?5, channels = ?6, config_version = ?7, "
                         "merged_into = ?8, mark = ?9 where id = ?1"));
-  TW_ASSIGN_OR_RETURN(
-      insert_alias_,
-      database_.Prepare("insert into tidewire_fact_alias values (?1, ?2, ?3, ?4, ?5, ?6) "
-                        "on conflict do nothing"));
+  TW_ASSIGN_OR_RETURN(insert_alias_,
+                      database_.Prepare("insert into tidewire_fact_alias values (?1, ?2, ?3, ?4) "
+                                        "on conflict do nothing"));
+  TW_ASSIGN_OR_RETURN(find_scope_,
+                      database_.Prepare("select id from tidewire_fact_scope "
+                                        "where source = ?1 and tenant = ?2 and kind = ?3"));
+  TW_ASSIGN_OR_RETURN(insert_scope_,
+                      database_.Prepare("insert into tidewire_fact_scope(source, tenant, kind) "
+                                        "values (?1, ?2, ?3)"));
   return {};
+}
+
+// Facts are named within a source, tenant and kind: one small number in the place of three texts
+// keeps the largest of our indexes small.
+Result<int64_t> SqliteEffects::ScopeOf(uint16_t source, std::string_view tenant,
+                                       std::string_view kind) {
+  std::string key = std::to_string(source);
+  key.append(1, '\0').append(tenant).append(1, '\0').append(kind);
+  if (const auto found = scopes_.find(key); found != scopes_.end()) return found->second;
+  const auto bind = [&](Statement& statement) {
+    statement.BindText(1, sources_[source]->name);
+    statement.BindText(2, tenant);
+    statement.BindText(3, kind);
+  };
+  bind(find_scope_);
+  TW_ASSIGN_OR_RETURN(const bool known, find_scope_.Step());
+  int64_t id = 0;
+  if (known) {
+    id = find_scope_.ColumnInt(0);
+    find_scope_.Reset();
+  } else {
+    bind(insert_scope_);
+    TW_RETURN_IF_ERROR(insert_scope_.Run());
+    id = database_.LastInsertRowid();
+  }
+  scopes_.emplace(std::move(key), id);
+  return id;
 }
 
 Status SqliteEffects::PrepareTenants(const Source& source, SourceStatements& statements) {
@@ -104,8 +136,8 @@ Status SqliteEffects::PrepareCounters(const CounterPlan& plan, SourceStatements&
   TW_ASSIGN_OR_RETURN(
       statements.add_to_day,
       database_.Prepare("insert into " + QuoteIdentifier(plan.day_table) + "(" + day_key +
-                        ", n) values (" + parameters(plan.day_key.size() + 3) +
-                        ") on conflict(" + day_key + ") do update set n = n + excluded.n"));
+                        ", n) values (" + parameters(plan.day_key.size() + 3) + ") on conflict(" +
+                        day_key + ") do update set n = n + excluded.n"));
   std::string columns = names(plan.key);
   std::string updates;
   for (const std::string& metric : plan.metrics) {
@@ -183,11 +215,10 @@ Result<Fact> SqliteEffects::LoadFact(int64_t id) {
 Result<std::optional<Fact>> SqliteEffects::FindAlias(uint16_t source, std::string_view tenant,
                                                      std::string_view kind,
                                                      const FactAlias& alias) {
-  find_alias_.BindText(1, sources_[source]->name);
-  find_alias_.BindText(2, tenant);
-  find_alias_.BindText(3, kind);
-  find_alias_.BindText(4, alias.name_space);
-  find_alias_.BindBlob(5, alias.value);
+  TW_ASSIGN_OR_RETURN(const int64_t scope, ScopeOf(source, tenant, kind));
+  find_alias_.BindInt(1, scope);
+  find_alias_.BindText(2, alias.name_space);
+  find_alias_.BindBlob(3, alias.value);
   TW_ASSIGN_OR_RETURN(const bool row, find_alias_.Step());
   if (!row) return std::optional<Fact>();
   Fact fact = ReadFact(find_alias_);
@@ -249,17 +280,16 @@ Status SqliteEffects::UpdateFact(const Fact& fact) {
 
 Status SqliteEffects::InsertAlias(uint16_t source, std::string_view tenant, std::string_view kind,
                                   const FactAlias& alias, int64_t fact) {
-  insert_alias_.BindText(1, sources_[source]->name);
-  insert_alias_.BindText(2, tenant);
-  insert_alias_.BindText(3, kind);
-  insert_alias_.BindText(4, alias.name_space);
-  insert_alias_.BindBlob(5, alias.value);
-  insert_alias_.BindInt(6, fact);
+  TW_ASSIGN_OR_RETURN(const int64_t scope, ScopeOf(source, tenant, kind));
+  insert_alias_.BindInt(1, scope);
+  insert_alias_.BindText(2, alias.name_space);
+  insert_alias_.BindBlob(3, alias.value);
+  insert_alias_.BindInt(4, fact);
   return insert_alias_.Run();
 }
 
-Status SqliteEffects::AddToDay(uint16_t source, std::span<const Value> key,
-                               std::string_view metric, std::string_view day, int64_t delta) {
+Status SqliteEffects::AddToDay(uint16_t source, std::span<const Value> key, std::string_view metric,
+                               std::string_view day, int64_t delta) {
   Statement& add = per_source_[source].add_to_day;
   BindValues(add, 1, key);
   const int next = static_cast<int>(key.size()) + 1;

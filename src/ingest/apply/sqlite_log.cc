@@ -1,4 +1,5 @@
 // SqliteEffects: the delivery log, freshness, parked events and dead letters.
+#include "base/strings.h"
 #include "ingest/apply/sqlite_effects.h"
 
 namespace tw::ingest {
@@ -11,10 +12,12 @@ namespace {
 // Small enough for an honest 24-hour window, large enough that its sum is cheap.
 constexpr int64_t kBucketMicroseconds = 5LL * 60 * 1'000'000;
 
-int64_t Micros(WallTime time) { return time.time_since_epoch().count(); }
+int64_t Micros(WallTime time) {
+  return time.time_since_epoch().count();
+}
 int64_t BucketOf(WallTime time) {
-  return Micros(time) - (Micros(time) % kBucketMicroseconds + kBucketMicroseconds) %
-                            kBucketMicroseconds;
+  return Micros(time) -
+         (Micros(time) % kBucketMicroseconds + kBucketMicroseconds) % kBucketMicroseconds;
 }
 
 }  // namespace
@@ -31,9 +34,8 @@ Status SqliteEffects::PrepareKept() {
       "select id, source, tenant_key, sequence, event_index, event_type, channel, signed_id, "
       "received_at, event from tidewire_parked ";
   TW_ASSIGN_OR_RETURN(parked_events_,
-                      database_.Prepare(columns +
-                                        "where source = ?1 and tenant_key = ?2 "
-                                        "order by sequence, event_index limit ?3"));
+                      database_.Prepare(columns + "where source = ?1 and tenant_key = ?2 "
+                                                  "order by sequence, event_index limit ?3"));
   TW_ASSIGN_OR_RETURN(
       expired_parked_,
       database_.Prepare(columns +
@@ -98,6 +100,7 @@ Status SqliteEffects::PrepareFreshness(const FreshnessPlan& plan, SourceStatemen
     updates += (updates.empty() ? "" : ", ") + column + " = " + value;
     differs += (differs.empty() ? "" : " or ") + stored + " is not (" + value + ")";
   };
+  add(plan.tenant_id_column, "?5", false);
   add(plan.last_webhook_column, "?2", true);
   add(plan.count_column, "?3", false);
   add(plan.status_column, "?4", false);
@@ -213,8 +216,8 @@ Result<std::optional<WallTime>> SqliteEffects::LastDelivery(uint16_t source,
   return std::optional(last);
 }
 
-Status SqliteEffects::WriteFreshness(uint16_t source, std::string_view tenant_name,
-                                     const Freshness& freshness) {
+Status SqliteEffects::WriteFreshness(uint16_t source, std::string_view tenant_id,
+                                     std::string_view tenant_name, const Freshness& freshness) {
   Statement& write = per_source_[source].write_freshness;
   std::string last;
   write.BindText(1, tenant_name);
@@ -230,6 +233,14 @@ Status SqliteEffects::WriteFreshness(uint16_t source, std::string_view tenant_na
   }
   if (!plan.count_column.empty()) write.BindInt(3, freshness.webhook_count_24h);
   if (!plan.status_column.empty()) write.BindText(4, freshness.status);
+  if (!plan.tenant_id_column.empty()) {
+    const auto number = ParseInt64(tenant_id);
+    if (number && sources_[source]->tenants.id_type == TenantIdType::kInteger) {
+      write.BindInt(5, *number);
+    } else {
+      write.BindText(5, tenant_id);
+    }
+  }
   return write.Run();
 }
 

@@ -14,7 +14,9 @@ constexpr std::chrono::seconds kHealthPeriod{10};
 constexpr std::chrono::seconds kTrimPeriod{60};
 constexpr int kParkedLookupsMax = 500;  // Per run.
 
-bool Due(const std::optional<WallTime>& due, WallTime now) { return !due || now >= *due; }
+bool Due(const std::optional<WallTime>& due, WallTime now) {
+  return !due || now >= *due;
+}
 
 }  // namespace
 
@@ -77,17 +79,16 @@ Status TimerWork::RefreshHealth(WallTime now) {
     if (!freshness) continue;
     TW_ASSIGN_OR_RETURN(const auto tenants, state_.tenants.Active(source));
     for (const TenantContext& tenant : tenants) {
-      TW_ASSIGN_OR_RETURN(const auto last,
-                          state_.effects->LastDelivery(source, tenant.tenant.id));
+      TW_ASSIGN_OR_RETURN(const auto last, state_.effects->LastDelivery(source, tenant.tenant.id));
       if (!last) continue;  // Nothing to say before its first delivery.
-      TW_ASSIGN_OR_RETURN(const int64_t count,
-                          state_.effects->DeliveriesSince(source, tenant.tenant.id,
-                                                          now - std::chrono::hours(24)));
-      TW_RETURN_IF_ERROR(state_.effects->WriteFreshness(
-          source, tenant.tenant.name,
-          {.last_webhook_at = std::nullopt,
-           .webhook_count_24h = count,
-           .status = HealthOf(*freshness, now - *last)}));
+      TW_ASSIGN_OR_RETURN(
+          const int64_t count,
+          state_.effects->DeliveriesSince(source, tenant.tenant.id, now - std::chrono::hours(24)));
+      TW_RETURN_IF_ERROR(
+          state_.effects->WriteFreshness(source, tenant.tenant.id, tenant.tenant.name,
+                                         {.last_webhook_at = std::nullopt,
+                                          .webhook_count_24h = count,
+                                          .status = HealthOf(*freshness, now - *last)}));
     }
   }
   return {};

@@ -15,11 +15,15 @@ constexpr size_t kKeptHeaderBytesMax = 1'024;  // Of one value; longer ones are 
 
 Authentication AuthenticationOf(Scheme::Kind kind) {
   switch (kind) {
-    case Scheme::Kind::kHmac: return Authentication::kSignature;
+    case Scheme::Kind::kHmac:
+      return Authentication::kSignature;
     case Scheme::Kind::kToken:
-    case Scheme::Kind::kBasic: return Authentication::kCredentials;
-    case Scheme::Kind::kPathToken: return Authentication::kPathToken;
-    case Scheme::Kind::kNone: return Authentication::kNone;
+    case Scheme::Kind::kBasic:
+      return Authentication::kCredentials;
+    case Scheme::Kind::kPathToken:
+      return Authentication::kPathToken;
+    case Scheme::Kind::kNone:
+      return Authentication::kNone;
   }
   return Authentication::kNone;
 }
@@ -90,9 +94,13 @@ bool Endpoint::Matches(std::string_view path) const {
   return parts_->path.Match(path).has_value();
 }
 
-size_t Endpoint::body_bytes_max() const { return parts_->source->webhook.max_body.bytes; }
+size_t Endpoint::body_bytes_max() const {
+  return parts_->source->webhook.max_body.bytes;
+}
 
-std::string_view Endpoint::source() const { return parts_->source->name; }
+std::string_view Endpoint::source() const {
+  return parts_->source->name;
+}
 
 HookVerdict Endpoint::Judge(const HookRequest& request) const {
   using Kind = HookVerdict::Kind;

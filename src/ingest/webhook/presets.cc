@@ -81,7 +81,9 @@ const std::array<Scheme, 12>& All() {
 
 }  // namespace
 
-std::span<const Scheme> Presets() { return All(); }
+std::span<const Scheme> Presets() {
+  return All();
+}
 
 const Scheme* FindPreset(std::string_view name) {
   const auto found = std::ranges::find(All(), name, &Scheme::name);
@@ -91,9 +93,8 @@ const Scheme* FindPreset(std::string_view name) {
 std::span<const std::string_view> PresetNames() {
   static const auto kNames = [] {
     std::array<std::string_view, 12> names;
-    std::ranges::transform(All(), names.begin(), [](const Scheme& scheme) {
-      return std::string_view(scheme.name);
-    });
+    std::ranges::transform(All(), names.begin(),
+                           [](const Scheme& scheme) { return std::string_view(scheme.name); });
     return names;
   }();
   return kNames;

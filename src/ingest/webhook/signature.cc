@@ -21,8 +21,10 @@ std::optional<std::string_view> FindEither(std::span<const HookHeader> headers,
 
 Result<std::string> DecodeSignature(Scheme::Encoding encoding, std::string_view text) {
   switch (encoding) {
-    case Scheme::Encoding::kHex: return crypto::DecodeHex(text);
-    case Scheme::Encoding::kBase64: return crypto::DecodeBase64(text);
+    case Scheme::Encoding::kHex:
+      return crypto::DecodeHex(text);
+    case Scheme::Encoding::kBase64:
+      return crypto::DecodeBase64(text);
     case Scheme::Encoding::kBase64Url:
       while (text.ends_with('=')) text.remove_suffix(1);
       return crypto::DecodeBase64Url(text);
@@ -33,9 +35,12 @@ Result<std::string> DecodeSignature(Scheme::Encoding encoding, std::string_view 
 Result<std::string> DecodeKey(const Scheme& scheme, std::string_view secret) {
   if (secret.starts_with(scheme.key_prefix)) secret.remove_prefix(scheme.key_prefix.size());
   switch (scheme.key_form) {
-    case Scheme::KeyForm::kUtf8: return std::string(secret);
-    case Scheme::KeyForm::kBase64: return crypto::DecodeBase64(secret);
-    case Scheme::KeyForm::kHex: return crypto::DecodeHex(secret);
+    case Scheme::KeyForm::kUtf8:
+      return std::string(secret);
+    case Scheme::KeyForm::kBase64:
+      return crypto::DecodeBase64(secret);
+    case Scheme::KeyForm::kHex:
+      return crypto::DecodeHex(secret);
   }
   return Fail(ErrorCode::kInvalidArgument, "unknown form of key");
 }
@@ -188,7 +193,8 @@ Verifier::Verdict Verifier::Verify(const HookRequest& request,
     return {AnySecretEquals(candidate) ? Outcome::kAuthentic : Outcome::kMismatch, {}};
   };
   switch (scheme_.kind) {
-    case Scheme::Kind::kNone: return {Outcome::kAuthentic, {}};
+    case Scheme::Kind::kNone:
+      return {Outcome::kAuthentic, {}};
     case Scheme::Kind::kPathToken:
       if (!path_token || path_token->empty()) return {Outcome::kMissing, {}};
       return judge(*path_token);
@@ -210,14 +216,15 @@ Verifier::Verdict Verifier::Verify(const HookRequest& request,
       if (!decoded.ok()) return {Outcome::kMalformed, {}};
       const size_t colon = decoded->find(':');
       if (colon == std::string::npos) return {Outcome::kMalformed, {}};
-      const bool user = crypto::EqualSecrets(
-          crypto::Sha256(std::string_view(*decoded).substr(0, colon)).view(),
-          crypto::Sha256(user_).view());
+      const bool user =
+          crypto::EqualSecrets(crypto::Sha256(std::string_view(*decoded).substr(0, colon)).view(),
+                               crypto::Sha256(user_).view());
       Verdict verdict = judge(std::string_view(*decoded).substr(colon + 1));
       if (!user) verdict.outcome = Outcome::kMismatch;
       return verdict;
     }
-    case Scheme::Kind::kHmac: return VerifyHmac(request);
+    case Scheme::Kind::kHmac:
+      return VerifyHmac(request);
   }
   return {Outcome::kMissing, {}};
 }
@@ -231,9 +238,9 @@ Verifier::Verdict Verifier::VerifyHmac(const HookRequest& request) const {
   }
   MessageParts parts{.timestamp = parsed.timestamp, .request = request};
   if (!scheme_.timestamp_header.empty()) {
-    parts.timestamp = FindEither(request.headers, scheme_.timestamp_header,
-                                 scheme_.timestamp_header_fallback)
-                          .value_or("");
+    parts.timestamp =
+        FindEither(request.headers, scheme_.timestamp_header, scheme_.timestamp_header_fallback)
+            .value_or("");
   }
   parts.id =
       FindEither(request.headers, scheme_.id_header, scheme_.id_header_fallback).value_or("");
@@ -260,11 +267,16 @@ Verifier::Verdict Verifier::VerifyHmac(const HookRequest& request) const {
 
 std::string_view ReasonOf(Verifier::Outcome outcome) {
   switch (outcome) {
-    case Outcome::kAuthentic: return "ok";
-    case Outcome::kMissing: return "missing";
-    case Outcome::kMalformed: return "form";
-    case Outcome::kMismatch: return "mismatch";
-    case Outcome::kStale: return "timestamp";
+    case Outcome::kAuthentic:
+      return "ok";
+    case Outcome::kMissing:
+      return "missing";
+    case Outcome::kMalformed:
+      return "form";
+    case Outcome::kMismatch:
+      return "mismatch";
+    case Outcome::kStale:
+      return "timestamp";
   }
   return "";
 }

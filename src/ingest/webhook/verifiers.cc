@@ -53,10 +53,10 @@ Scheme Configure(const AuthenticateConfig& config, Scheme scheme, config::Proble
                            {"base64", Scheme::KeyForm::kBase64},
                            {"hex", Scheme::KeyForm::kHex}},
                           scheme.key_form, problems);
-  Choose<Scheme::TimestampUnit>(config.timestamp_unit, "timestamp_unit",
-                                {{"s", Scheme::TimestampUnit::kSeconds},
-                                 {"ms", Scheme::TimestampUnit::kMilliseconds}},
-                                scheme.unit, problems);
+  Choose<Scheme::TimestampUnit>(
+      config.timestamp_unit, "timestamp_unit",
+      {{"s", Scheme::TimestampUnit::kSeconds}, {"ms", Scheme::TimestampUnit::kMilliseconds}},
+      scheme.unit, problems);
   if (!config.timestamp_header->empty() &&
       scheme.message.find("{timestamp}") == std::string::npos) {
     problems.Add(config.timestamp_header.where,
@@ -99,8 +99,9 @@ std::vector<Verifier> BuildVerifiers(const WebhookConfig& config, config::Proble
     }
   }
   if (config.authenticate.any_of.empty()) {
-    problems.Add(config.path.where, "webhook.authenticate.any_of is empty; write scheme: none to "
-                                    "accept anything from anyone");
+    problems.Add(config.path.where,
+                 "webhook.authenticate.any_of is empty; write scheme: none to "
+                 "accept anything from anyone");
   }
   return verifiers;
 }

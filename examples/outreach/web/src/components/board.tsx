@@ -51,7 +51,7 @@ export function Board() {
             : `${formatCount(total)}${total >= leadsMax ? ' most recent' : ''} ${total === 1 ? 'lead' : 'leads'} in ${user.name}`}
         </p>
       </div>
-      <nav className="stage-nav" aria-label="Stages">
+      <nav className="stage-nav" aria-label="Stages" hidden={!isPending && total === 0}>
         {stages.map((stage) => (
           <button type="button" key={stage.id} onClick={() => show(stage.id)}>
             <span className={`stage-dot stage-${stage.id}`} aria-hidden="true" />

@@ -1,0 +1,43 @@
+#include "ingest/source_shape.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "ingest/source_config_describe.h"
+
+namespace tw::ingest {
+namespace {
+
+config::FieldShape& FieldOf(config::Shape& shape, std::string_view key) {
+  const auto found = std::ranges::find(shape.fields, key, &config::FieldShape::key);
+  TW_CHECK(found != shape.fields.end());
+  return *found;
+}
+
+}  // namespace
+
+config::Shape SourceShape() {
+  config::Shape shape = config::ShapeOf<SourceConfig>();
+  config::FieldShape stages = FieldOf(shape, "stages");
+  stages.help = "One table's column that advances; not a table.";
+  stages.shape.optional = false;
+  std::erase_if(shape.fields, [](const auto& field) { return field.key == "stages"; });
+  FieldOf(shape, "tables").shape.fields.push_back(std::move(stages));
+
+  // The expression that nothing was written for is null inside; people see what it means.
+  FieldOf(FieldOf(shape, "webhook").shape, "events").default_value =
+      config::Node::Scalar("$", config::Node::Style::kPlain, {});
+  FieldOf(FieldOf(shape, "events").shape.element[0], "occurred_at").default_value.reset();
+
+  config::Shape& any_of = FieldOf(FieldOf(FieldOf(shape, "webhook").shape, "authenticate").shape,
+                                  "any_of").shape;
+  config::Shape& secret = FieldOf(any_of.element[0], "secret").shape.element[0];
+  secret.kind = config::Shape::Kind::kCustom;
+  secret.name = "secret or `${secret.NAME}`";
+  secret.schema =
+      R"({"type":"string","pattern":"^\\$\\{(env:|file:|secret\\.)[^}]+\\}$"})";
+  return shape;
+}
+
+}  // namespace tw::ingest
