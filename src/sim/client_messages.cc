@@ -1,4 +1,5 @@
 // What a client makes of the messages that it gets.
+#include <algorithm>
 #include <utility>
 
 #include "sim/client.h"
@@ -92,7 +93,10 @@ void Client::CheckRefusal(std::string_view reason, Position head) {
   world_.coverage()["not recovered: " + std::string(reason)]++;
   const bool same_epoch = head.epoch == position_->epoch;
   if (same_epoch == (reason == "epoch_changed")) return Fail("hears a wrong epoch_changed");
-  const uint64_t last = world_.journal().head(head.epoch);
+  // A read may meet commits that have not been published yet.
+  const auto logged = world_.life()->database().QueryInt("select max(offset) from tidewire_log");
+  const uint64_t last =
+      std::max(world_.journal().head(head.epoch), logged.ok() ? static_cast<uint64_t>(*logged) : 0);
   if (reason == "too_many" &&
       last - position_->offset <= world_.life()->options().session.replay_changes_max) {
     Fail("is told too_many after " + ToString(*position_));

@@ -8,6 +8,12 @@ namespace {
 constexpr std::string_view kDatabase = "tidewire.db";
 constexpr size_t kTailBytesMax = 16u << 10;
 
+// Nobody broadcasts in this world.
+class NoBus final : public session::BroadcastBus {
+ public:
+  void Publish(router::BroadcastPtr) override {}
+};
+
 Result<auth::JwtKey> MakeKey(const app::Configuration& configuration) {
   static constexpr auth::Algorithm kAlgorithms[] = {auth::Algorithm::kHs256};
   return auth::JwtKey::Create(configuration.main.auth.jwt_secret.Reveal(), kAlgorithms);
@@ -146,11 +152,13 @@ Status Life::OpenLoops() {
     loop = std::make_unique<SimLoop>(machine_.clock.Mono());
     loop->feed = std::make_unique<session::LiveFeed>(capture().head(), options_.tail, metrics_);
     loop->history = std::make_unique<History>(*this, *loop);
+    loop->bus = std::make_unique<NoBus>();
     loop->verifier =
         std::make_unique<auth::TokenVerifier>(key, auth::ApiKeys(), machine_.clock, metrics_);
     loop->services = std::make_unique<session::SessionServices>(
         session::SessionServices{.feed = *loop->feed,
                                  .history = *loop->history,
+                                 .bus = *loop->bus,
                                  .verifier = *loop->verifier,
                                  .catalog = prepared_.catalog,
                                  .timers = loop->timers,

@@ -68,6 +68,7 @@ struct SimLoop {
   std::deque<Function<void()>> posted;
   std::unique_ptr<session::LiveFeed> feed;
   std::unique_ptr<session::History> history;
+  std::unique_ptr<session::BroadcastBus> bus;
   std::unique_ptr<auth::TokenVerifier> verifier;
   std::unique_ptr<session::SessionServices> services;
 };
