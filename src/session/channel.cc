@@ -192,7 +192,8 @@ void Channel::ReplayFromMemory(uint64_t after) {
   uint64_t changes = missed_changes_;
   uint64_t bytes = missed_bytes_;
   feed.ForEachAfter(after, [&](const Batch& batch) {
-    changes += batch.changes.size();
+    // The position may lie within the first one: offsets rise by one, so what is left is known.
+    changes += std::min<uint64_t>(batch.changes.size(), batch.position.offset - after);
     bytes += batch.bytes;
   });
   if (changes > limits.replay_changes_max || bytes > limits.replay_bytes_max) {
