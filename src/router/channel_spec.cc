@@ -23,7 +23,9 @@ std::string ChannelSpec::Key() const {
     AppendPart(key, std::to_string(binding.relation->id) + "." + binding.relation->table);
     AppendPart(key, binding.access->key());
     AppendPart(key, binding.filter.canonical());
-    for (const uint16_t column : binding.selected) key += "," + std::to_string(column);
+    std::string selected;
+    for (const uint16_t column : binding.selected) selected += std::to_string(column) + ",";
+    AppendPart(key, selected);
   }
   return key;
 }

@@ -5,6 +5,22 @@
 #include "base/check.h"
 
 namespace tw::router {
+namespace {
+
+// The rights' anchors and the filter's are both necessary conditions; the shorter list is used.
+// nullopt: the binding must be asked about every change of its table.
+std::optional<std::span<const policy::Anchor>> BestAnchors(const TableBinding& binding) {
+  const auto anchors = binding.access->anchors();
+  const auto equalities = binding.filter.equalities();
+  if (!equalities.empty() && (!anchors || equalities.size() < anchors->size())) return equalities;
+  return anchors;
+}
+
+auto FindColumn(auto& index, size_t column) {
+  return std::ranges::find(index.by_column, column, [](const auto& entry) { return entry.first; });
+}
+
+}  // namespace
 
 Router::Router(telemetry::Registry& metrics)
     : deliveries_(metrics.GetCounter("tidewire_router_deliveries_total",
@@ -42,45 +58,44 @@ void Router::Leave(Membership& membership) {
   }
 }
 
-void Router::ForEachIndexEntry(Audience& audience,
-                               const std::function<void(std::vector<Audience*>&)>& visit) {
+void Router::AddToIndex(Audience& audience) {
+  const auto add = [&](std::vector<Audience*>& list) {
+    if (std::ranges::find(list, &audience) == list.end()) list.push_back(&audience);
+  };
   for (const TableBinding& binding : audience.spec.bindings) {
     TableIndex& index = tables_[binding.relation->table];
-    // The rights' anchors and the filter's are both necessary conditions; the shorter list is used.
-    auto anchors = binding.access->anchors();
-    const auto equalities = binding.filter.equalities();
-    if (!equalities.empty() && (!anchors || equalities.size() < anchors->size())) {
-      anchors = equalities;
-    }
+    const auto anchors = BestAnchors(binding);
     if (!anchors) {
-      visit(index.unanchored);
+      add(index.unanchored);
       continue;
     }
     for (const policy::Anchor& anchor : *anchors) {
-      auto column = std::ranges::find(index.by_column, anchor.column,
-                                      [](const auto& entry) { return entry.first; });
+      auto column = FindColumn(index, anchor.column);
       if (column == index.by_column.end()) {
         index.by_column.emplace_back(anchor.column, AnchorMap());
         column = std::prev(index.by_column.end());
       }
-      visit(column->second[anchor.value]);
+      add(column->second[anchor.value]);
     }
   }
 }
 
-void Router::AddToIndex(Audience& audience) {
-  ForEachIndexEntry(audience, [&](std::vector<Audience*>& list) {
-    if (std::ranges::find(list, &audience) == list.end()) list.push_back(&audience);
-  });
-}
-
+// Touches only the audience's own entries: ten thousand that leave together stay cheap.
 void Router::RemoveFromIndex(Audience& audience) {
-  ForEachIndexEntry(audience, [&](std::vector<Audience*>& list) { std::erase(list, &audience); });
   for (const TableBinding& binding : audience.spec.bindings) {
-    const auto table = tables_.find(binding.relation->table);
-    if (table == tables_.end()) continue;
-    for (auto& [column, values] : table->second.by_column) {
-      std::erase_if(values, [](const auto& entry) { return entry.second.empty(); });
+    TableIndex& index = tables_[binding.relation->table];
+    const auto anchors = BestAnchors(binding);
+    if (!anchors) {
+      std::erase(index.unanchored, &audience);
+      continue;
+    }
+    for (const policy::Anchor& anchor : *anchors) {
+      const auto column = FindColumn(index, anchor.column);
+      if (column == index.by_column.end()) continue;
+      const auto entry = column->second.find(anchor.value);
+      if (entry == column->second.end()) continue;
+      std::erase(entry->second, &audience);
+      if (entry->second.empty()) column->second.erase(entry);
     }
   }
 }

@@ -65,8 +65,6 @@ class Router {
   void Leave(Membership& membership);
   void AddToIndex(Audience& audience);
   void RemoveFromIndex(Audience& audience);
-  void ForEachIndexEntry(Audience& audience,
-                         const std::function<void(std::vector<Audience*>&)>& visit);
   void Offer(const std::vector<Audience*>& candidates);
   void Deliver(Audience& audience, const io::SharedBytes& frame);
 
