@@ -1,5 +1,8 @@
 #include "app/store_thread.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -10,6 +13,7 @@ namespace {
 
 // How soon a commit of another program is noticed.
 constexpr std::chrono::milliseconds kIdleWait{20};
+constexpr int kApplyNiceness = 5;
 constexpr std::chrono::milliseconds kRetryWaitMin{100};
 constexpr std::chrono::milliseconds kRetryWaitMax{30'000};
 
@@ -63,6 +67,9 @@ std::deque<Function<void()>> StoreThread::WaitForWork(std::chrono::milliseconds 
 }
 
 void StoreThread::Run() {
+  // Acknowledging comes before applying: when there is not enough processor for both, senders are
+  // answered and the backlog waits in the inbox. Per thread on Linux, setpriority(2).
+  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kApplyNiceness);
   std::chrono::milliseconds wait{0};
   std::chrono::milliseconds retry = kRetryWaitMin;
   for (;;) {

@@ -36,9 +36,9 @@ class StoreWorker {
     ingest::DurableTail& tail;
     ingest::InboxReader& reader;
     std::function<uint64_t()> durable_head;
-    // The oldest sequence that the inbox held when it was opened. It is beyond the next one to apply
-    // when the database was removed and the inbox was not: what it has forgotten cannot be waited
-    // for.
+    // The oldest sequence that the inbox held when it was opened. It is beyond the next one to
+    // apply when the database was removed and the inbox was not: what the inbox has forgotten
+    // cannot be waited for.
     uint64_t oldest_sequence;
     std::function<void(BatchPtr)> publish;
     std::function<Status()> housekeeping;  // What else is due about once a second.

@@ -196,6 +196,27 @@ TEST(SegmentLogCrashTest, NoSpaceAtEachCallInTurnLosesNothing) {
   FaultsInTurn(ErrorCode::kResourceExhausted);
 }
 
+// After a failed sync the disk shows what it does not hold, until the power goes.
+TEST(SegmentLogCrashTest, FailedSyncsKillsAndPowerCutsTogetherLoseNothing) {
+  for (uint64_t seed = 1; seed <= 500; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    SeededRandom random(seed);
+    SimStorage disk(random);
+    Model model(random, disk);
+    for (int life = 0; life < 8; ++life) {
+      ASSERT_TRUE(model.Open());
+      ASSERT_NO_FATAL_FAILURE(model.Verify());
+      const uint64_t failing = 1 + random.Below(12);
+      disk.FailCall(failing, ErrorCode::kInternal, SimStorage::Call::kSync);
+      for (int i = 0; i < 12 && !model.poisoned(); ++i) ASSERT_NO_FATAL_FAILURE(model.Step());
+      model.Close();
+      random.Percent(60) ? disk.Kill() : disk.Crash();
+    }
+    ASSERT_TRUE(model.Open());
+    ASSERT_NO_FATAL_FAILURE(model.Verify());
+  }
+}
+
 TEST(SegmentLogCrashTest, AFullDiskAndPowerCutsTogetherLoseNothing) {
   for (uint64_t seed = 1; seed <= 200; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));

@@ -75,6 +75,12 @@ Status SegmentLog::RecoverSegment(uint64_t first, uint64_t next_first) {
 Status SegmentLog::Resume(std::unique_ptr<io::File> file, const SegmentScan& scan) {
   // What we have read may never have been synced (kill -9 between write and sync). It becomes
   // visible now, so it must be durable now; otherwise its sequences could be given out twice.
+  // Nor does a sync alone help after one that failed: the system still shows bytes that it will
+  // never write again (fsync(2), EIO). Only the last group can be such, so it is written anew.
+  const uint64_t last_group_bytes = scan.end_offset - scan.last_group_offset;
+  TW_ASSIGN_OR_RETURN(const std::string last_group,
+                      file->ReadAt(scan.last_group_offset, last_group_bytes));
+  TW_RETURN_IF_ERROR(file->WriteAt(scan.last_group_offset, last_group));
   // The chain rejects what is cut off; zeros make sure that no later start takes it for damage.
   if (scan.bytes_torn > 0) {
     TW_RETURN_IF_ERROR(file->WriteAt(scan.end_offset, std::string(scan.bytes_torn, '\0')));

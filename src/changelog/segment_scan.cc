@@ -95,6 +95,7 @@ Result<SegmentScan> ScanSegment(io::File& file, uint64_t first, uint64_t expecte
     TW_ASSIGN_OR_RETURN(const auto record, RecordAt(window, scan.end_offset, *scan.header, next,
                                                     next, record_bytes_max));
     if (!record || record->chain != scan.end_chain) break;
+    if (record->group_first() == next) scan.last_group_offset = scan.end_offset;
     scan.end_offset += record->stored_bytes;
     scan.end_chain = record->crc;
     ++scan.records;

@@ -14,6 +14,7 @@ struct SegmentScan {
   std::optional<SegmentHeader> header;  // nullopt: damaged, or of a version that we do not know.
   uint64_t records = 0;
   uint64_t end_offset = kSegmentHeaderBytes;  // Behind the last good record.
+  uint64_t last_group_offset = kSegmentHeaderBytes;  // Where the group that ends there begins.
   uint32_t end_chain = 0;                     // For the record to come.
   uint64_t file_bytes = 0;
 

@@ -1,6 +1,6 @@
 // gateway: the network edge: HTTP requests, hooks, table reads, realtime connections.
 //
-//   Stream ──▶ Connection ──head──▶ Route ──body──▶ handler ──▶ Exchange::Respond
+//   Stream ──▶ Connection ──head──▶ Route ──body──▶ handler ──▶ Connection::Respond
 //                   └── upgrade ──▶ RealtimeConnection ──▶ session
 //
 // Start here   gateway.h (what a loop shares) → connection.h (one connection) → routes.h (the table

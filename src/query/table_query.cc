@@ -55,7 +55,9 @@ Status ParseOrder(std::string_view text, TableQuery& query) {
     }
     // PostgreSQL's default: NULL is larger than every value.
     if (!nulls_given) order.nulls_first = order.descending;
-    query.order.push_back(order);
+    // A column's second term decides nothing, and SQLite bounds the number of terms.
+    const auto known = std::ranges::find(query.order, order.column, &TableQuery::Order::column);
+    if (known == query.order.end()) query.order.push_back(order);
   }
   return {};
 }

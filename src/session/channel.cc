@@ -207,6 +207,7 @@ void Channel::StartReplay(uint64_t after) {
   const SessionLimits& limits = session_.services_.limits;
   LiveFeed& feed = session_.services_.feed;
   feed.ForEachAfter(after, [&](const BatchPtr& batch) {
+    // The position may lie within the first one: offsets rise by one, so what is left is known.
     missed_changes_ += std::min<uint64_t>(batch->changes.size(), batch->position.offset - after);
     missed_bytes_ += batch->bytes;
     missed_.push_back(batch);

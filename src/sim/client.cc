@@ -14,7 +14,9 @@ int64_t Seconds(WallTime time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
 }
 
-std::string_view StringOf(const json::Value& value) { return value.AsString().value_or(""); }
+std::string_view StringOf(const json::Value& value) {
+  return value.AsString().value_or("");
+}
 
 }  // namespace
 
@@ -64,7 +66,9 @@ Client::Client(ClientWorld& world, ClientKind kind)
 
 Client::~Client() = default;
 
-void Client::Fail(const std::string& what) { world_.Fail("client " + kind_.name + ": " + what); }
+void Client::Fail(const std::string& what) {
+  world_.Fail("client " + kind_.name + ": " + what);
+}
 
 std::string Client::Token(std::chrono::seconds life) const {
   const WallTime now = world_.machine().clock.Wall();
@@ -81,13 +85,15 @@ std::string Client::Token(std::chrono::seconds life) const {
 void Client::Step() {
   if (world_.life() == nullptr) return;
   switch (phase_) {
-    case Phase::kOffline: return Connect();
+    case Phase::kOffline:
+      return Connect();
     case Phase::kOnline:
       if (kind_.positions && !position_) return ReadSnapshot();
       return Join();
     case Phase::kReading:
     case Phase::kJoining:
-    case Phase::kLive: return Act();
+    case Phase::kLive:
+      return Act();
   }
 }
 
@@ -102,9 +108,9 @@ void Client::Connect() {
   json::Writer key;
   key.Object().Key("role").String("anon").Key("exp");
   key.Int(Seconds(world_.machine().clock.Wall() + std::chrono::hours{1'000})).End();
-  const auto anon = auth::MintToken(
-      key.Take(), world_.machine().configuration.main.auth.jwt_secret.Reveal(),
-      auth::Algorithm::kHs256);
+  const auto anon =
+      auth::MintToken(key.Take(), world_.machine().configuration.main.auth.jwt_secret.Reveal(),
+                      auth::Algorithm::kHs256);
   auto claims = loop.verifier->Verify(*anon);
   if (!claims) return Fail("the public key was refused");
   connection_ = std::make_unique<Connection>(loop, kind_.version, *claims);
@@ -125,8 +131,8 @@ void Client::Act() {
   }
   if (dice < 50) {
     const bool ended = faults_ && random.Percent(20);
-    const std::string token = Token(std::chrono::seconds(
-        ended ? -5 : static_cast<int64_t>(60 + random.Below(20'000))));
+    const std::string token =
+        Token(std::chrono::seconds(ended ? -5 : static_cast<int64_t>(60 + random.Below(20'000))));
     return Push(join_ref_, "t" + std::to_string(next_ref_++), topic_, "access_token",
                 "{\"access_token\":\"" + token + "\"}");
   }
@@ -166,12 +172,11 @@ void Client::ReadSnapshot() {
   auto query = TableQuery();
   if (!query.ok()) return Fail("cannot read: " + query.error().message);
   phase_ = Phase::kReading;
-  world_.life()->ReadTable(
-      connection_->loop_index, std::move(*query),
-      [this, number = *connection_number_,
-       current = connection_number_](Result<query::TableResult> result) {
-        if (number == *current) OnSnapshot(result);
-      });
+  world_.life()->ReadTable(connection_->loop_index, std::move(*query),
+                           [this, number = *connection_number_,
+                            current = connection_number_](Result<query::TableResult> result) {
+                             if (number == *current) OnSnapshot(result);
+                           });
 }
 
 void Client::OnSnapshot(const Result<query::TableResult>& result) {

@@ -38,9 +38,9 @@ class ClientWorld {
 // Which person, with which software.
 struct ClientKind {
   std::string name;
-  std::string role;        // Of its token.
-  int64_t workspace = 0;   // The token's claim; 0: none.
-  Sight sight;             // What it must get.
+  std::string role;       // Of its token.
+  int64_t workspace = 0;  // The token's claim; 0: none.
+  Sight sight;            // What it must get.
   protocol::Version version = protocol::Version::kV2;
   bool positions = false;      // Our SDK: positions, leave events, a replica.
   bool token_expired = false;  // Its token ended before it came.
@@ -84,6 +84,7 @@ class Client {
   void OnText(std::string_view text);
   void OnReply(std::string_view ref, const json::Value& payload);
   void OnJoined(const json::Value& tidewire);
+  void CheckRefusal(std::string_view reason, Position head);
   void OnSystem(const json::Value& payload);
   void OnChange(const json::Value& payload);
   void CheckSight(const json::Value& data);
@@ -98,7 +99,7 @@ class Client {
   const std::string topic_;
   std::unique_ptr<Connection> connection_;
   Phase phase_ = Phase::kOffline;
-  std::optional<Position> position_;  // Everything up to here is in the replica.
+  std::optional<Position> position_;            // Everything up to here is in the replica.
   std::map<std::string, std::string> replica_;  // Key → record as JSON.
   std::string join_ref_;
   std::string heartbeat_ref_;

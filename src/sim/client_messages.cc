@@ -1,4 +1,5 @@
 // What a client makes of the messages that it gets.
+#include <algorithm>
 #include <utility>
 
 #include "sim/client.h"
@@ -6,7 +7,9 @@
 namespace tw::sim {
 namespace {
 
-std::string_view StringOf(const json::Value& value) { return value.AsString().value_or(""); }
+std::string_view StringOf(const json::Value& value) {
+  return value.AsString().value_or("");
+}
 
 }  // namespace
 
@@ -80,9 +83,34 @@ void Client::OnJoined(const json::Value& tidewire) {
     phase_ = Phase::kLive;
     return;
   }
-  world_.coverage()["not recovered: " + std::string(StringOf(tidewire["reason"]))]++;
+  CheckRefusal(StringOf(tidewire["reason"]), *position);
   position_.reset();
   phase_ = Phase::kOnline;
+}
+
+// A refusal to resume must be true as well.
+void Client::CheckRefusal(std::string_view reason, Position head) {
+  world_.coverage()["not recovered: " + std::string(reason)]++;
+  const bool same_epoch = head.epoch == position_->epoch;
+  if (same_epoch == (reason == "epoch_changed")) return Fail("hears a wrong epoch_changed");
+  // A read may meet commits that have not been published yet.
+  const auto logged = world_.life()->database().QueryInt("select max(offset) from tidewire_log");
+  const uint64_t last =
+      std::max(world_.journal().head(head.epoch), logged.ok() ? static_cast<uint64_t>(*logged) : 0);
+  if (reason == "too_many" &&
+      last - position_->offset <= world_.life()->options().session.replay_changes_max) {
+    Fail("is told too_many after " + ToString(*position_));
+  }
+  if (reason == "expired") {
+    const auto kept = world_.life()->database().QueryInt("select min(offset) from tidewire_log");
+    if (kept.ok() && static_cast<uint64_t>(*kept) <= position_->offset + 1) {
+      Fail("is told expired after " + ToString(*position_));
+    }
+  }
+  // Not waited for in vain: a position is unknown only while its commit is on its way.
+  if (reason == "unknown_position" && position_->offset > last) {
+    Fail("holds a position that was never committed: " + ToString(*position_));
+  }
 }
 
 void Client::OnSystem(const json::Value& payload) {
@@ -93,8 +121,7 @@ void Client::OnSystem(const json::Value& payload) {
     if (!position.ok()) return Fail("caught up without a position");
     return AdvanceTo(*position, "caught_up");
   }
-  if (StringOf(payload["extension"]) == "postgres_changes" &&
-      StringOf(payload["status"]) != "ok") {
+  if (StringOf(payload["extension"]) == "postgres_changes" && StringOf(payload["status"]) != "ok") {
     Fail("cannot subscribe: " + payload.ToText());
   }
 }
@@ -105,8 +132,8 @@ void Client::AdvanceTo(Position position, std::string_view why) {
     return Fail(std::string(why) + " changes the epoch");
   }
   if (position.offset < position_->offset) return Fail(std::string(why) + " goes back");
-  const Change* const missed = world_.journal().NextDue(kind_.sight, position.epoch,
-                                                        position_->offset, position.offset);
+  const Change* const missed =
+      world_.journal().NextDue(kind_.sight, position.epoch, position_->offset, position.offset);
   if (missed != nullptr) {
     return Fail(std::string(why) + " at " + std::to_string(position.offset) + " hides change " +
                 std::to_string(missed->offset));
@@ -173,8 +200,8 @@ void Client::ApplyChange(std::string_view type, const json::Value& data) {
 void Client::CheckSettled(const std::string& snapshot,
                           const std::vector<std::string>& visible_keys) {
   if (kind_.token_expired || !position_) return;
-  const Change* const missed = world_.journal().NextDue(kind_.sight, position_->epoch,
-                                                        position_->offset, UINT64_MAX);
+  const Change* const missed =
+      world_.journal().NextDue(kind_.sight, position_->epoch, position_->offset, UINT64_MAX);
   if (missed != nullptr) {
     return Fail("was never told of change " + std::to_string(missed->offset));
   }

@@ -61,9 +61,8 @@ Found Compare(const Counts& wanted, const Counts& stored, std::string_view what)
 
 Result<Counts> StoredDays(sqlite::Database& database) {
   Counts counts;
-  TW_ASSIGN_OR_RETURN(auto rows,
-                      database.Prepare("select workspace_name, metric, local_day, n"
-                                       " from client_metrics_daily where n <> 0"));
+  TW_ASSIGN_OR_RETURN(auto rows, database.Prepare("select workspace_name, metric, local_day, n"
+                                                  " from client_metrics_daily where n <> 0"));
   for (;;) {
     TW_ASSIGN_OR_RETURN(const bool row, rows.Step());
     if (!row) return counts;
@@ -75,10 +74,10 @@ Result<Counts> StoredDays(sqlite::Database& database) {
 Result<Counts> StoredMonths(sqlite::Database& database) {
   Counts counts;
   for (const char* const metric : kMetrics) {
-    TW_ASSIGN_OR_RETURN(auto rows, database.Prepare(std::string("select workspace_name, "
-                                                                "metric_date, ") +
-                                                    metric + " from client_metrics where " +
-                                                    metric + " <> 0"));
+    TW_ASSIGN_OR_RETURN(
+        auto rows, database.Prepare(std::string("select workspace_name, "
+                                                "metric_date, ") +
+                                    metric + " from client_metrics where " + metric + " <> 0"));
     for (;;) {
       TW_ASSIGN_OR_RETURN(const bool row, rows.Step());
       if (!row) break;
@@ -110,8 +109,12 @@ std::map<int64_t, Standing> Standings(const Provider& provider) {
     if (provider.Find(event.workspace) == nullptr) continue;
     Standing& lead = leads[event.lead];
     switch (event.kind) {
-      case Happening::kReplied: lead.ladder = std::max(lead.ladder, 1); break;
-      case Happening::kInterested: lead.ladder = 2; break;
+      case Happening::kReplied:
+        lead.ladder = std::max(lead.ladder, 1);
+        break;
+      case Happening::kInterested:
+        lead.ladder = 2;
+        break;
       case Happening::kUnsubscribed:
       case Happening::kBounced:
         if (lead.terminal == nullptr || event.occurred_at > lead.terminal->occurred_at) {
@@ -122,7 +125,8 @@ std::map<int64_t, Standing> Standings(const Provider& provider) {
       case Happening::kManualSent:
       case Happening::kOpened:
       case Happening::kUnknownType:
-      case Happening::kBadTime: continue;
+      case Happening::kBadTime:
+        continue;
     }
     lead.any = true;
   }

@@ -15,8 +15,10 @@ std::string TextOf(const Relation& relation, const Row& row, std::string_view co
 
 bool Sight::MaySee(const Relation& relation, const Row& row) const {
   switch (rows) {
-    case Rows::kNone: return false;
-    case Rows::kAll: return true;
+    case Rows::kNone:
+      return false;
+    case Rows::kAll:
+      return true;
     case Rows::kWorkspace:
       return TextOf(relation, row, "workspace_id") == std::to_string(workspace);
   }
@@ -32,7 +34,8 @@ std::optional<std::string_view> Sight::Due(const Change& change) const {
   const bool before = Holds(*change.relation, change.old_row);
   const bool after = Holds(*change.relation, change.new_row);
   switch (change.op) {
-    case ChangeOp::kInsert: return after ? std::optional<std::string_view>("INSERT") : std::nullopt;
+    case ChangeOp::kInsert:
+      return after ? std::optional<std::string_view>("INSERT") : std::nullopt;
     case ChangeOp::kDelete:
       return before ? std::optional<std::string_view>("DELETE") : std::nullopt;
     case ChangeOp::kUpdate:
@@ -45,9 +48,8 @@ std::optional<std::string_view> Sight::Due(const Change& change) const {
 Status Journal::Append(uint64_t epoch, const Change& change) {
   auto& changes = epochs_[epoch];
   if (change.offset == 0 || change.offset > changes.size() + 1) {
-    return Fail(ErrorCode::kFailedPrecondition,
-                "offset " + std::to_string(change.offset) + " follows " +
-                    std::to_string(changes.size()));
+    return Fail(ErrorCode::kFailedPrecondition, "offset " + std::to_string(change.offset) +
+                                                    " follows " + std::to_string(changes.size()));
   }
   if (change.offset == changes.size() + 1) {
     changes.push_back(change);

@@ -40,8 +40,7 @@ class Life::Sink final : public ingest::CompletionSink {
 class Life::History final : public session::History {
  public:
   History(Life& life, SimLoop& loop) : life_(life), loop_(loop) {}
-  void Read(uint64_t after, uint64_t changes_max,
-            Function<void(Result<BatchPtr>)> done) override {
+  void Read(uint64_t after, uint64_t changes_max, Function<void(Result<BatchPtr>)> done) override {
     auto shared = std::make_shared<Function<void(Result<BatchPtr>)>>(std::move(done));
     life_.reads_.push_back([this, after, changes_max, shared] {
       auto batch = life_.seams_.OnHistory(life_.log_reader_.Read(after, changes_max));
@@ -85,15 +84,13 @@ Result<std::unique_ptr<Life>> Life::Start(Machine& machine, const LifeOptions& o
 Status Life::Open() {
   TW_ASSIGN_OR_RETURN(
       prepared_,
-      app::PrepareStore(
-          machine_.configuration, std::string(kDatabase),
-          {.durability = seams_.durability(), .vfs = vfs_.name(), .exclusive = true},
-          machine_.random, metrics_));
+      app::PrepareStore(machine_.configuration, std::string(kDatabase),
+                        {.durability = seams_.durability(), .vfs = vfs_.name(), .exclusive = true},
+                        machine_.random, metrics_));
   seams_.OnStoreOpened(prepared_);
   TW_ASSIGN_OR_RETURN(
       applier_, ingest::Applier::Create(database(), prepared_.sources, machine_.clock, metrics_));
-  TW_ASSIGN_OR_RETURN(refused_,
-                      ingest::RefusedStore::Create(database(), machine_.clock, metrics_));
+  TW_ASSIGN_OR_RETURN(refused_, ingest::RefusedStore::Create(database(), machine_.clock, metrics_));
   TW_ASSIGN_OR_RETURN(endpoint_, ingest::Endpoint::Create(*prepared_.sources.front()));
   TW_ASSIGN_OR_RETURN(log_reader_, capture::LogReader::Create(database(), epoch()));
   return {};
@@ -107,34 +104,35 @@ Status Life::OpenInbox() {
   log.record_bytes_max = 16u << 10;
   log.spare_segments_max = 1;
   log.next_sequence_min = applied_sequence() + 1;
-  TW_ASSIGN_OR_RETURN(auto opened, ingest::Inbox::Open(*files_, "inbox", machine_.random,
-                                                       metrics_, log));
+  TW_ASSIGN_OR_RETURN(auto opened,
+                      ingest::Inbox::Open(*files_, "inbox", machine_.random, metrics_, log));
   inbox_reader_ = std::make_unique<ingest::InboxReader>(*files_, *opened);
   const uint64_t oldest = opened->tail();
   tail_ = std::make_unique<ingest::DurableTail>(kTailBytesMax, [] {});
   inbox_ = std::make_unique<ingest::InboxWriter>(
-      std::move(opened), ingest::InboxWriterOptions{.group_bytes_max = 16u << 10}, machine_.clock, metrics_, *sink_,
-      tail_.get(), [this](const Error&) { fatal_ = true; }, ingest::InboxWriter::Drive::kManual);
+      std::move(opened), ingest::InboxWriterOptions{.group_bytes_max = 16u << 10}, machine_.clock,
+      metrics_, *sink_, tail_.get(), [this](const Error&) { fatal_ = true; },
+      ingest::InboxWriter::Drive::kManual);
   worker_ = std::make_unique<app::StoreWorker>(
-      app::StoreWorker::Wiring{
-          .capture = *prepared_.capture,
-          .applier = *applier_,
-          .tail = *tail_,
-          .reader = *inbox_reader_,
-          .durable_head = [this] { return inbox_->durable_head(); },
-          .oldest_sequence = oldest,
-          .publish =
-              [this](BatchPtr batch) {
-                observer_.OnCommitted(*batch);
-                Publish(seams_.OnPublish(std::move(batch)));
-              },
-          .housekeeping = [this] { return refused_->Trim(); },
-          .reclaim =
-              [this](uint64_t up_to) {
-                inbox_->RequestReclaim(seams_.OnReclaim(up_to, inbox_->durable_head()));
-              },
-          .clock = machine_.clock,
-          .metrics = metrics_},
+      app::StoreWorker::Wiring{.capture = *prepared_.capture,
+                               .applier = *applier_,
+                               .tail = *tail_,
+                               .reader = *inbox_reader_,
+                               .durable_head = [this] { return inbox_->durable_head(); },
+                               .oldest_sequence = oldest,
+                               .publish =
+                                   [this](BatchPtr batch) {
+                                     observer_.OnCommitted(*batch);
+                                     Publish(seams_.OnPublish(std::move(batch)));
+                                   },
+                               .housekeeping = [this] { return refused_->Trim(); },
+                               .reclaim =
+                                   [this](uint64_t up_to) {
+                                     inbox_->RequestReclaim(
+                                         seams_.OnReclaim(up_to, inbox_->durable_head()));
+                                   },
+                               .clock = machine_.clock,
+                               .metrics = metrics_},
       app::StoreWorkerOptions{.apply_deliveries_max = 1 + machine_.random.Below(20),
                               .read_bytes_max = 1 + machine_.random.Below(16 << 10),
                               .retention = options_.retention});
@@ -191,16 +189,20 @@ std::optional<int> Life::Post(size_t loop, uint64_t request, std::string_view to
                                    .received_at = machine_.clock.Wall()});
   using Kind = ingest::HookVerdict::Kind;
   switch (verdict.kind) {
-    case Kind::kAccept: break;
+    case Kind::kAccept:
+      break;
     case Kind::kRefuse:
       // A refused delivery that cannot be kept is only counted.
       (void)refused_->Keep(verdict.delivery, verdict.reason);
       return verdict.reply.status;
     case Kind::kReply:
     case Kind::kMalformed:
-    case Kind::kTooLarge: return verdict.reply.status;
-    case Kind::kNotFound: return 404;
-    case Kind::kMethodNotAllowed: return 405;
+    case Kind::kTooLarge:
+      return verdict.reply.status;
+    case Kind::kNotFound:
+      return 404;
+    case Kind::kMethodNotAllowed:
+      return 405;
   }
   const ingest::CompletionToken completion{.owner = loop, .id = request};
   if (!inbox_->Submit(std::move(verdict.delivery), completion).ok()) return 503;
@@ -229,8 +231,7 @@ bool Life::RunReader() {
 
 void Life::ReadTable(size_t index, query::TableQuery query,
                      Function<void(Result<query::TableResult>)> done) {
-  auto shared =
-      std::make_shared<Function<void(Result<query::TableResult>)>>(std::move(done));
+  auto shared = std::make_shared<Function<void(Result<query::TableResult>)>>(std::move(done));
   reads_.push_back([this, &loop = *loops_[index], query = std::move(query), shared] {
     auto result = query::ReadTable(database(), epoch(), query, {});
     loop.posted.push_back(

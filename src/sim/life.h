@@ -113,6 +113,7 @@ class Life {
   // Every change after `after`; null when there is none.
   Result<BatchPtr> ReadLog(uint64_t after) { return log_reader_.Read(after, 1'000'000); }
 
+  const LifeOptions& options() const { return options_; }
   bool fatal() const { return fatal_; }
   bool idle() const;
   uint64_t durable_head() const { return inbox_->durable_head(); }

@@ -29,9 +29,15 @@ constexpr std::array<Spelling, 9> kTypes = {{{"EMAIL_SENT", "email_sent"},
                                              {"LEAD_REPLIED", "lead_replied"}}};
 
 constexpr std::array<Workspace (*)(), 3> kLateZones = {
-    [] { return Workspace{kLateWorkspace, "Fabrikam", "Asia/Kathmandu", 345min}; },
-    [] { return Workspace{kLateWorkspace, "Fabrikam", "Pacific/Auckland", 780min}; },
-    [] { return Workspace{kLateWorkspace, "Fabrikam", "UTC", 0min}; }};
+    [] {
+      return Workspace{kLateWorkspace, "Fabrikam", "Asia/Kathmandu", 345min};
+    },
+    [] {
+      return Workspace{kLateWorkspace, "Fabrikam", "Pacific/Auckland", 780min};
+    },
+    [] {
+      return Workspace{kLateWorkspace, "Fabrikam", "UTC", 0min};
+    }};
 
 }  // namespace
 
@@ -54,8 +60,8 @@ std::string Provider::EmailOf(int64_t lead) {
 // Milliseconds, as the wire has; no two events at the same one, so that "newer" is never a tie.
 WallTime Provider::OccurredAt() {
   const auto ago = random_.Percent(80) ? random_.Below(60'000) : random_.Below(6 * 3'600'000);
-  auto at = std::chrono::floor<std::chrono::milliseconds>(clock_.Wall()) -
-            std::chrono::milliseconds(ago);
+  auto at =
+      std::chrono::floor<std::chrono::milliseconds>(clock_.Wall()) - std::chrono::milliseconds(ago);
   while (times_.contains(at)) at += 1ms;
   times_[at] = events_.size();
   return at;
@@ -70,7 +76,7 @@ void Provider::Happen() {
                                  : kUnknownWorkspace;
   event.lead = event.workspace * 1'000 + static_cast<int64_t>(random_.Below(kLeadsPerWorkspace));
   const uint64_t kind = random_.Below(100);
-  event.kind = kind < 96 ? static_cast<Happening>(random_.Below(kCountedHappenings))
+  event.kind = kind < 96   ? static_cast<Happening>(random_.Below(kCountedHappenings))
                : kind < 98 ? Happening::kUnknownType
                            : Happening::kBadTime;
   // Ends of a lead's road are rarer than steps on it.
@@ -90,9 +96,8 @@ void Provider::Happen() {
 
 std::string Provider::Write(const TrueEvent& event, std::string_view type,
                             const Names& names) const {
-  const std::string at = event.kind == Happening::kBadTime
-                             ? "the day before yesterday"
-                             : FormatTimestampMs(event.occurred_at);
+  const std::string at = event.kind == Happening::kBadTime ? "the day before yesterday"
+                                                           : FormatTimestampMs(event.occurred_at);
   const Workspace* const workspace = Find(event.workspace);
   json::Writer w;
   w.Object().Key("event").Object().Key("type").String(type);
@@ -135,8 +140,8 @@ std::optional<Provider::Attempt> Provider::NextAttempt() {
   const auto due = std::distance(waiting_.begin(), end);
   if (due == 0) return std::nullopt;
   // Any of those that are due: the network keeps no order.
-  const auto chosen = std::next(waiting_.begin(), static_cast<ptrdiff_t>(random_.Below(
-                                                      static_cast<uint64_t>(due))));
+  const auto chosen = std::next(waiting_.begin(),
+                                static_cast<ptrdiff_t>(random_.Below(static_cast<uint64_t>(due))));
   const size_t index = chosen->second;
   waiting_.erase(chosen);
   const TrueEvent& event = events_[index];

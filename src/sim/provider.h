@@ -47,7 +47,7 @@ struct TrueEvent {
   int64_t lead;
   WallTime occurred_at;
   std::string body;
-  std::string other_body;  // The same event in other bytes; empty where bytes are its identity.
+  std::string other_body;     // The same event in other bytes; empty where bytes are its identity.
   bool acknowledged = false;  // The sender got its 200.
 };
 

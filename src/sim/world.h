@@ -88,8 +88,10 @@ class World final : public ClientWorld, public Life::Observer {
   Outcome outcome_;
   uint64_t events_max_ = 0;
   uint32_t fault_percent_ = 0;  // Calm worlds run deep, rough ones recover often.
-  uint64_t full_until_ = 0;  // The step that makes room on the disk again; 0: there is room.
+  uint64_t full_until_ = 0;     // The step that makes room on the disk again; 0: there is room.
   uint64_t hand_made_ = 0;
+  bool sync_fails_ = false;        // One sync of this life fails or has failed.
+  bool unsynced_visible_ = false;  // A sync failed, and the power has not gone since.
   bool late_workspace_open_ = false;
   bool wiped_ = false;
 };

@@ -37,7 +37,8 @@ std::string World::EditSql(int64_t lead, StageEdits& edits) {
     case 5: {
       const std::string email = "'hand." + std::to_string(++hand_made_) + "'";
       return "insert into client_leads(workspace_id, workspace_name, lead_email, pipeline_stage)"
-             " values(37, 'Northwind', " + email + ", 'replied')";
+             " values(37, 'Northwind', " +
+             email + ", 'replied')";
     }
     case 6:
       return "update client_leads set lead_email = lead_email || 'x' where lead_email like " +

@@ -81,11 +81,24 @@ ColumnType TypeOfDeclaration(std::string_view declared) {
   return ColumnType::kText;
 }
 
+// Empties the write-ahead log into the database. A commit whose sync failed before we were killed
+// can still be read from it, though the disk will never hold it (fsync(2), EIO): what would be
+// written behind it there would be lost with it. Another program that is reading is not waited for.
+Status SettleWal(sqlite::Database& database, const sqlite::OpenOptions& options) {
+  TW_RETURN_IF_ERROR(database.Execute("pragma busy_timeout = 0"));
+  const Status settled = database.Execute("pragma wal_checkpoint(truncate)");
+  TW_RETURN_IF_ERROR(
+      database.Execute("pragma busy_timeout = " + std::to_string(options.busy_timeout_ms)));
+  if (!settled.ok() && settled.error().code == ErrorCode::kUnavailable) return {};
+  return settled;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Store>> Store::Open(const std::string& path,
                                            const sqlite::OpenOptions& options, Random& random) {
   TW_ASSIGN_OR_RETURN(auto database, sqlite::Database::Open(path, options));
+  TW_RETURN_IF_ERROR(SettleWal(database, options));
   TW_ASSIGN_OR_RETURN(const uint64_t epoch, FindOrMakeEpoch(database, random));
   return std::unique_ptr<Store>(new Store(std::move(database), epoch));
 }

@@ -2,7 +2,7 @@
 //
 //   schema.sql ──▶ [ data/tidewire.db, WAL, synchronous=FULL ] ──Describe──▶ Relation
 //
-// Start here   store.h → catalog.h.
+// Start here   store.h.
 // Promises     Opening is idempotent: our tables are created or found, never altered silently. The
 //              epoch is made once, with the file.
 // Owns         data/tidewire.db. Other programs may read and write it too (SQLite's own locking);

@@ -4,7 +4,7 @@
 //                                                 one transaction, with log, health and ◀┘
 //                                                 the inbox sequence that it reached
 //
-// Start here   applier.h (a batch) → event_reader.h (bytes to event) → fact_book.h (once each) →
+// Start here   applier.h (a batch) → event_applier.h (one event) → fact_book.h (once each) →
 //              counter_book.h (deltas) → row_writer.h (versions, stages) → effects.h (the SQL).
 // Promises     What Apply returns ok for is committed with the sequence it reached: after a restart
 //              the applier continues at applied_sequence() + 1, and a delivery that is handed in
