@@ -1,6 +1,7 @@
 #include "gateway/connection.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -16,7 +17,7 @@ namespace {
 // Against DNS rebinding: a page of an attacker's domain that resolves to 127.0.0.1 says its own
 // name here.
 bool IsLoopbackHost(std::string_view host) {
-  if (host.starts_with('[')) return host.starts_with("[::1]");
+  if (host.starts_with('[')) return host == "[::1]" || host.starts_with("[::1]:");
   host = host.substr(0, host.find(':'));
   return EqualsIgnoreCase(host, "localhost") || host == "127.0.0.1";
 }
@@ -43,6 +44,12 @@ size_t Connection::OnBytes(std::span<char> bytes) {
   reading_ = true;
   // A small request comes whole: several steps, and pipelined ones follow at once.
   for (;;) {
+    if (state_ == State::kHead &&
+        stream_->unsent_bytes() > gateway_.wiring().limits.outbox_bytes_max) {
+      // Requests are small and answers are not: who does not read gets no more of them.
+      blocked_ = true;
+      break;
+    }
     if (state_ == State::kHead && request_started_ == MonoTime{} && !rest.empty()) {
       request_started_ = gateway_.wiring().loop.clock().Mono();
       gateway_.wiring().loop.timers().Arm<&Connection::OnDeadline>(
@@ -138,7 +145,8 @@ bool Connection::Authenticate() {
 }
 
 http::KeepAlive Connection::WantedKeepAlive() const {
-  return request_->head().keep_alive ? http::KeepAlive::kYes : http::KeepAlive::kNo;
+  return request_->head().keep_alive && !gateway_.draining() ? http::KeepAlive::kYes
+                                                             : http::KeepAlive::kNo;
 }
 
 void Connection::Respond(int status, std::string_view content_type, std::string_view body,
@@ -215,7 +223,8 @@ void Connection::OnDeadline() {
 }
 
 void Connection::OnDrained() {
-  if (state_ == State::kRealtime) realtime_->OnDrained();
+  if (state_ == State::kRealtime) return realtime_->OnDrained();
+  if (std::exchange(blocked_, false)) stream_->ResumeReading();
 }
 
 void Connection::OnClosed(io::CloseCause) { gateway_.Remove(id_); }

@@ -80,6 +80,7 @@ class Connection final : public io::StreamHandler {
   io::Timer deadline_;
   State state_ = State::kHead;
   bool reading_ = false;  // Inside OnBytes.
+  bool blocked_ = false;  // Requests wait until the answers before them are sent.
 };
 
 }  // namespace tw::gateway

@@ -88,6 +88,7 @@ void Gateway::OnHooksFailed(const std::vector<uint64_t>& connection_ids, ErrorCo
 }
 
 void Gateway::Drain() {
+  draining_ = true;
   for (const auto& [id, connection] : connections_) {
     if (connection->realtime() != nullptr) {
       connection->realtime()->Drain();

@@ -113,8 +113,10 @@ class Gateway {
   // Destroys the connection in a later turn.
   void Remove(uint64_t id);
 
-  // Tells realtime clients that the server goes, then closes every connection.
+  // Tells realtime clients that the server goes, then closes every connection; one whose request is
+  // being answered after the answer.
   void Drain();
+  bool draining() const { return draining_; }
   size_t connections() const { return connections_.size(); }
 
   const Wiring& wiring() const { return wiring_; }
@@ -122,6 +124,7 @@ class Gateway {
  private:
   Wiring wiring_;
   uint64_t next_id_ = 1;
+  bool draining_ = false;
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
 };
 

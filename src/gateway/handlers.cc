@@ -214,7 +214,8 @@ void HandleRealtime(Connection& connection) {
   if (!claims) return connection.RespondError(401, ConnectMessage(claims.error()));
   websocket::AppendUpgradeResponse(out, *upgrade);
   connection.BecomeRealtime(
-      out, std::make_unique<RealtimeConnection>(gateway, *version, std::move(*claims)));
+      out, std::make_unique<RealtimeConnection>(gateway, connection.id(), *version,
+                                                std::move(*claims)));
 }
 
 void HandleDemoConfig(Connection& connection) {

@@ -1,5 +1,6 @@
 #include "gateway/realtime_connection.h"
 
+#include "gateway/connection.h"
 #include "gateway/gateway.h"
 #include "websocket/frame.h"
 
@@ -9,9 +10,10 @@ using websocket::CloseCode;
 using websocket::Event;
 using websocket::Opcode;
 
-RealtimeConnection::RealtimeConnection(Gateway& gateway, protocol::Version version,
+RealtimeConnection::RealtimeConnection(Gateway& gateway, uint64_t id, protocol::Version version,
                                        ClaimsPtr claims)
     : gateway_(gateway),
+      id_(id),
       decoder_(websocket::Role::kServer,
                {.message_bytes_max = gateway.wiring().limits.message_bytes_max}),
       session_(gateway.wiring().sessions, *this, version, std::move(claims)) {
@@ -61,9 +63,10 @@ void RealtimeConnection::OnFrame(const io::SharedBytes& frame) {
   if (closing_) return;
   const size_t bytes_max = gateway_.wiring().limits.outbox_bytes_max;
   if (stream_->unsent_bytes() + frame.size() > bytes_max) [[unlikely]] {
-    // Much may be due within one turn; only what the kernel does not take counts as slow.
+    // Much may be due within one turn; only what the kernel does not take counts as slow. A frame
+    // larger than the whole outbox goes when nothing waits before it.
     stream_->Flush();
-    if (stream_->unsent_bytes() + frame.size() > bytes_max) {
+    if (stream_->unsent_bytes() > 0 && stream_->unsent_bytes() + frame.size() > bytes_max) {
       gateway_.wiring().metrics.slow_consumers.Add();
       closing_ = true;
       // No close frame: it would wait behind what the client does not read.
@@ -76,14 +79,23 @@ void RealtimeConnection::OnFrame(const io::SharedBytes& frame) {
 bool RealtimeConnection::Congested() {
   const size_t enough = gateway_.wiring().limits.outbox_bytes_max / 2;
   if (stream_->unsent_bytes() > enough) stream_->Flush();
-  congested_ = stream_->unsent_bytes() > enough;
-  return congested_;
+  if (stream_->unsent_bytes() <= enough) return false;
+  resume_wanted_ = true;  // Stays: another channel may wait already.
+  return true;
 }
 
 void RealtimeConnection::OnDrained() {
-  if (!congested_ || closing_) return;
-  congested_ = false;
-  session_.OnDrained();
+  if (!resume_wanted_ || closing_) return;
+  resume_wanted_ = false;
+  // In a turn of its own: a flush happens in the middle of a replay as well.
+  gateway_.wiring().loop.Post([&gateway = gateway_, id = id_] {
+    Connection* const connection = gateway.Find(id);
+    if (connection != nullptr) connection->realtime()->Resume();
+  });
+}
+
+void RealtimeConnection::Resume() {
+  if (!closing_) session_.OnDrained();
 }
 
 void RealtimeConnection::CloseWith(uint16_t code, std::string_view reason) {

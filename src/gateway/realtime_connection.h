@@ -16,7 +16,8 @@ class Gateway;
 
 class RealtimeConnection final : public session::Transport {
  public:
-  RealtimeConnection(Gateway& gateway, protocol::Version version, ClaimsPtr claims);
+  // `id` is the connection's that it belongs to.
+  RealtimeConnection(Gateway& gateway, uint64_t id, protocol::Version version, ClaimsPtr claims);
   ~RealtimeConnection() override;
 
   // The stream is a WebSocket from here on; it outlives this.
@@ -35,16 +36,18 @@ class RealtimeConnection final : public session::Transport {
  private:
   void OnEvent(const websocket::Event& event);
   void OnSilence();
+  void Resume();
   void Send(websocket::Opcode opcode, std::string_view payload);
 
   Gateway& gateway_;
+  const uint64_t id_;
   io::Stream* stream_ = nullptr;
   websocket::Decoder decoder_;
   session::Session session_;
   io::Timer silence_;
   bool pinged_ = false;
   bool closing_ = false;
-  bool congested_ = false;  // A replay waits for OnDrained.
+  bool resume_wanted_ = false;  // A replay waits until everything is sent.
 };
 
 }  // namespace tw::gateway

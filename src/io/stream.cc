@@ -27,6 +27,8 @@ constexpr size_t kVectorsMax = 256;
 constexpr size_t kOutboxKeptMax = 32;
 // How long a closed stream waits for the peer to end its side.
 constexpr std::chrono::seconds kLingerMax{2};
+// How long a closed stream waits for a peer that takes nothing of what is still unsent.
+constexpr std::chrono::seconds kUnsentStallMax{10};
 
 // A stream over a connected socket. Deletion is deferred by `alive`: handlers of pending waits hold
 // a weak flag, since Asio runs them after the socket is gone.
@@ -65,18 +67,17 @@ class TcpStream final : public Stream {
     asio::post(socket_.get_executor(), [this, alive = alive_] {
       if (!*alive || closed_) return;
       if (!kept_.empty()) OfferKept({});
-      if (*alive && !closed_ && !waiting_readable_) WaitReadable();
+      // A handler that uses little at a time must not make the kept bytes grow.
+      if (*alive && !closed_ && kept_.size() < kept_bytes_max_) WaitReadable();
     });
   }
 
   void Close() override {
     if (closing_) return;
     closing_ = true;
-    if (outbox_.empty()) {
-      Linger();
-    } else if (!waiting_writable_) {
-      loop_.FlushAtEndOfTurn(*this);
-    }
+    if (outbox_.empty()) return Linger();
+    loop_.timers().Arm<&TcpStream::OnLingerEnd>(linger_, kUnsentStallMax, this);
+    if (!waiting_writable_) loop_.FlushAtEndOfTurn(*this);
   }
 
   void Abort() override {
@@ -113,6 +114,7 @@ class TcpStream final : public Stream {
         return FinishSoon(CloseCause::kPeerReset);
       }
       Advance(static_cast<size_t>(sent));
+      if (closing_) loop_.timers().Arm<&TcpStream::OnLingerEnd>(linger_, kUnsentStallMax, this);
     }
     ResetOutbox();
     if (closing_) return Linger();
@@ -159,6 +161,7 @@ class TcpStream final : public Stream {
   }
 
   void WaitReadable() {
+    if (waiting_readable_) return;
     waiting_readable_ = true;
     socket_.async_wait(tcp::socket::wait_read,
                        [this, alive = alive_](const boost::system::error_code& error) {
@@ -172,12 +175,13 @@ class TcpStream final : public Stream {
   // Ends our side, then reads and drops until the peer ends its own: closing with unread input
   // would make the kernel reset the connection, and the peer could lose our last bytes.
   void Linger() {
-    if (closed_ || linger_.armed()) return;
+    if (closed_ || ended_) return;
+    ended_ = true;
     boost::system::error_code ignored;
     socket_.shutdown(tcp::socket::shutdown_send, ignored);
     std::vector<char>().swap(kept_);
     loop_.timers().Arm<&TcpStream::OnLingerEnd>(linger_, kLingerMax, this);
-    if (!waiting_readable_) WaitReadable();
+    WaitReadable();
   }
 
   void OnLingerEnd() { FinishSoon(CloseCause::kLocal); }
@@ -209,10 +213,13 @@ class TcpStream final : public Stream {
   bool OfferKept(std::span<const char> more) {
     kept_.insert(kept_.end(), more.begin(), more.end());
     const std::shared_ptr<bool> alive = alive_;
-    const size_t used = handler_->OnBytes(kept_);
+    // Out of reach of Close, which the handler may call.
+    std::vector<char> offered = std::exchange(kept_, {});
+    const size_t used = handler_->OnBytes(offered);
     if (!*alive || closed_) return false;
-    TW_CHECK(used <= kept_.size());
-    kept_.erase(kept_.begin(), kept_.begin() + static_cast<ptrdiff_t>(used));
+    TW_CHECK(used <= offered.size());
+    offered.erase(offered.begin(), offered.begin() + static_cast<ptrdiff_t>(used));
+    if (!closing_) kept_ = std::move(offered);
     return true;
   }
 
@@ -246,6 +253,7 @@ class TcpStream final : public Stream {
   bool waiting_writable_ = false;
   bool waiting_readable_ = false;
   bool closing_ = false;  // No more input is used, no more output is taken.
+  bool ended_ = false;    // Our side is shut down.
   bool closed_ = false;
 };
 
