@@ -48,7 +48,7 @@ class Capture {
   Position head() const { return head_; }
 
   // The changes committed since the last call, as at most one batch; nullptr when there are none.
-  // At most `kPollChangesMax` changes per call: call again until nullptr. A larger commit is split;
+  // At most `kPollChangesMax` changes and LogReader::kReadBytesMax per call: again until nullptr. A larger commit is split;
   // only its last part ends at a commit boundary.
   Result<BatchPtr> Poll();
   static constexpr uint64_t kPollChangesMax = 10'000;

@@ -149,6 +149,22 @@ TEST_F(CaptureTest, RefusesTablesThatCannotBeFollowed) {
               FailsWith(ErrorCode::kFailedPrecondition, ::testing::HasSubstr("primary key")));
 }
 
+TEST_F(CaptureTest, OneReadTakesNoMoreMemoryThanItsLimit) {
+  Install();
+  Write("with recursive n(i) as (select 1 union all select i + 1 from n where i < 20)"
+        " insert into t(id, name) select i, hex(zeroblob(500000)) from n");
+  uint64_t seen = 0;
+  int batches = 0;
+  while (const BatchPtr batch = Poll()) {
+    EXPECT_LT(batch->bytes, LogReader::kReadBytesMax + 1'100'000);
+    EXPECT_EQ(batch->changes.front().offset, seen + 1);
+    seen = batch->position.offset;
+    ++batches;
+  }
+  EXPECT_EQ(seen, 20u);
+  EXPECT_GT(batches, 1);
+}
+
 TEST_F(CaptureTest, TablesNoLongerNamedAreNoLongerCaptured) {
   Install();
   Install({});

@@ -112,6 +112,10 @@ Result<BatchPtr> LogReader::Read(uint64_t after, uint64_t changes_max) {
     batch->bytes += sizeof(Change) + ApproximateBytes(change.old_row) +
                     ApproximateBytes(change.new_row);
     batch->changes.push_back(std::move(change));
+    if (batch->bytes >= kReadBytesMax) {
+      read_.Reset();
+      break;
+    }
   }
   if (batch->changes.empty()) return BatchPtr();
   batch->position = {epoch_, batch->changes.back().offset};

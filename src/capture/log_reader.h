@@ -17,9 +17,11 @@ class LogReader {
   // `database` must outlive the reader and have the log's tables. One thread at a time.
   static Result<LogReader> Create(sqlite::Database& database, uint64_t epoch);
 
-  // Changes with offsets above `after`, in order, at most `changes_max`; nullptr when there are
-  // none. Errors: kOutOfRange when the change behind `after` has been trimmed away; kDataLoss.
+  // Changes with offsets above `after`, in order, at most `changes_max` and no more once they take
+  // kReadBytesMax of memory; nullptr when there are none. Errors: kOutOfRange when the change behind `after` has been trimmed away; kDataLoss.
   Result<BatchPtr> Read(uint64_t after, uint64_t changes_max);
+
+  static constexpr size_t kReadBytesMax = 8u << 20;
 
   // The highest offset, 0 in an empty log.
   Result<uint64_t> LastOffset();

@@ -13,7 +13,8 @@
 
 namespace tw::gateway {
 
-TestClient::TestClient(uint16_t port, int receive_bytes) : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
+TestClient::TestClient(uint16_t port, int receive_bytes)
+    : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
   const timeval wait{5, 0};
   setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
   setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
@@ -27,7 +28,9 @@ TestClient::TestClient(uint16_t port, int receive_bytes) : socket_(socket(AF_INE
   EXPECT_EQ(connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
 }
 
-TestClient::~TestClient() { close(socket_); }
+TestClient::~TestClient() {
+  close(socket_);
+}
 
 void TestClient::Send(std::string_view bytes) {
   while (!bytes.empty()) {
@@ -97,8 +100,8 @@ std::string TestClient::Upgrade(std::string_view token) {
 TestGateway::TestGateway() {
   std::string pattern = ::testing::TempDir() + "tidewire-XXXXXX";
   directory_ = mkdtemp(pattern.data());
-  store_ = ingest::Must(store::Store::Open(directory_ + "/t.db",
-                                           {.durability = sqlite::Durability::kOff}, SystemRandom()));
+  store_ = ingest::Must(store::Store::Open(
+      directory_ + "/t.db", {.durability = sqlite::Durability::kOff}, SystemRandom()));
   ingest::MustOk(store_->ApplySchema(ingest::ReadExample("schema.sql"), "schema.sql"));
   ingest::Must(capture::Capture::Install(*store_, {"client_leads"}, metrics));
   const std::string yaml = ingest::ReadExample("outreach.yaml");
@@ -109,13 +112,14 @@ TestGateway::TestGateway() {
 }
 
 void TestGateway::Start() {
-  readers_ = ingest::Must(query::ReaderPool::Start(directory_ + "/t.db", store_->epoch(), {}, metrics));
+  readers_ =
+      ingest::Must(query::ReaderPool::Start(directory_ + "/t.db", store_->epoch(), {}, metrics));
   changelog::SegmentLogOptions log;
   log.name = "inbox";
   auto opened = ingest::Must(ingest::Inbox::Open(*files_, "inbox", SystemRandom(), metrics, log));
-  inbox = std::make_unique<ingest::InboxWriter>(std::move(opened), inbox_options, SystemClock(),
-                                                metrics, *this, nullptr, [](const Error&) {},
-                                                inbox_drive);
+  inbox = std::make_unique<ingest::InboxWriter>(
+      std::move(opened), inbox_options, SystemClock(), metrics, *this, nullptr, [](const Error&) {},
+      inbox_drive);
   // The loop's own timers and clock; the rest as the session's tests have it.
   session_services_ = std::make_unique<session::SessionServices>(
       session::SessionServices{.feed = services.feed,
@@ -127,21 +131,21 @@ void TestGateway::Start() {
                                .clock = services.clock,
                                .limits = services.limits,
                                .metrics = services.session_metrics});
-  gateway = std::make_unique<Gateway>(Gateway::Wiring{
-      .loop = loop_,
-      .loop_index = 0,
-      .sessions = *session_services_,
-      .readers = *readers_,
-      .epoch = store_->epoch(),
-      .endpoints = endpoints_,
-      .inbox = *inbox,
-      .keep_refused = [this](ingest::Delivery&&, std::string) { ++refused; },
-      .assets = assets_,
-      .readiness = *this,
-      .demo_config = "",
-      .metrics = gateway_metrics,
-      .limits = limits,
-      .random = SystemRandom()});
+  gateway = std::make_unique<Gateway>(
+      Gateway::Wiring{.loop = loop_,
+                      .loop_index = 0,
+                      .sessions = *session_services_,
+                      .readers = *readers_,
+                      .epoch = store_->epoch(),
+                      .endpoints = endpoints_,
+                      .inbox = *inbox,
+                      .keep_refused = [this](ingest::Delivery&&, std::string) { ++refused; },
+                      .assets = assets_,
+                      .readiness = *this,
+                      .demo_config = "",
+                      .metrics = gateway_metrics,
+                      .limits = limits,
+                      .random = SystemRandom()});
   listener_ = ingest::Must(io::Listener::Listen(
       loop_, "127.0.0.1", 0,
       [this](std::unique_ptr<io::Stream> stream) { gateway->OnAccept(std::move(stream)); }));
@@ -389,8 +393,8 @@ TEST_F(GatewayTest, AMessageMuchLargerThanTheReadBufferIsTaken) {
   TestClient client(gateway_.port());
   ASSERT_THAT(client.Upgrade(gateway_.services.Token(1)), HasSubstr("101"));
   const std::string padding(1'000'000, 'x');
-  client.Send(websocket::Masked(0x81, R"([null,"7","phoenix","heartbeat",{"x":")" + padding +
-                                          R"("}])"));
+  client.Send(
+      websocket::Masked(0x81, R"([null,"7","phoenix","heartbeat",{"x":")" + padding + R"("}])"));
   EXPECT_THAT(client.Event(), HasSubstr(R"([null,"7","phoenix","phx_reply")"));
 }
 

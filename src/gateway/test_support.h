@@ -55,8 +55,9 @@ inline std::string Get(std::string_view path, std::string_view headers = "") {
          "\r\n";
 }
 inline std::string Post(std::string_view path, std::string_view body) {
-  return "POST " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
-         std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+  return "POST " + std::string(path) +
+         " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + std::string(body);
 }
 // The status of a response; 0 for none.
 inline int StatusOf(std::string_view response) {

@@ -18,10 +18,12 @@ constexpr const char* kFilters[] = {"",
                                     "title=is.null",
                                     "org=gt.2,status=neq.done",
                                     "id=eq.3"};
-constexpr const char* kPolicies[] = {
-    "org = (auth.jwt() ->> 'org')::int", "true", "false", "status = 'open'",
-    "org = (auth.jwt() ->> 'org')::int or status = 'done'",
-    "org <> (auth.jwt() ->> 'org')::int and title is not null"};
+constexpr const char* kPolicies[] = {"org = (auth.jwt() ->> 'org')::int",
+                                     "true",
+                                     "false",
+                                     "status = 'open'",
+                                     "org = (auth.jwt() ->> 'org')::int or status = 'done'",
+                                     "org <> (auth.jwt() ->> 'org')::int and title is not null"};
 
 struct Subscriber {
   ChannelSpec spec;
@@ -68,9 +70,8 @@ class RandomWorld {
           protocol::EventMask::kAll, protocol::EventMask::kInsert, protocol::EventMask::kUpdate,
           protocol::EventMask::kDelete};
       const int org = static_cast<int>(random_.Below(kOrgs));
-      BindingOptions options{.id = static_cast<int64_t>(i + 1),
-                             .events = Pick(kMasks),
-                             .filter = Pick(kFilters)};
+      BindingOptions options{
+          .id = static_cast<int64_t>(i + 1), .events = Pick(kMasks), .filter = Pick(kFilters)};
       if (random_.Below(3) == 0) options.selected = {0, 2};
       spec.bindings.push_back(
           Bind(relation_, rights_[random_.Below(std::size(kPolicies))], org, options));
@@ -182,7 +183,8 @@ class RandomWorld {
     protocol::AppendColumns(columns, *change.relation, shape.selected);
     payload += "\"data\":{\"type\":\"" + shape.type +
                R"(","schema":"public","table":"tasks",)"
-               R"("commit_timestamp":"2026-01-02T03:04:05.678Z","columns":)" + columns;
+               R"("commit_timestamp":"2026-01-02T03:04:05.678Z","columns":)" +
+               columns;
     if (shape.type == "INSERT" || shape.type == "UPDATE") {
       payload += ",\"record\":" + Record(change, change.new_row, shape.selected);
     }

@@ -26,7 +26,9 @@ class RouterTest : public ::testing::Test {
   TableBinding BindOrg(int org, const BindingOptions& options = {}) {
     return Bind(relation_, rights_, org, options);
   }
-  uint64_t candidates() { return metrics_.GetCounter("tidewire_router_candidates_total", "").value(); }
+  uint64_t candidates() {
+    return metrics_.GetCounter("tidewire_router_candidates_total", "").value();
+  }
 
   telemetry::Registry metrics_;
   RelationPtr relation_ = Tasks();
@@ -67,11 +69,12 @@ TEST_F(RouterTest, FramesAreByteExactInBothVersions) {
   router_.Publish(*commits_.Insert(Task(1, 1)).Take());
   const std::string payload =
       R"({"ids":[11],"data":{"type":"INSERT","schema":"public","table":"tasks",)"
-      R"("commit_timestamp":"2026-01-02T03:04:05.678Z","columns":)" + std::string(kColumns) +
+      R"("commit_timestamp":"2026-01-02T03:04:05.678Z","columns":)" +
+      std::string(kColumns) +
       R"(,"record":{"id":1,"org":1,"status":"open","title":"t"},"errors":null}})";
   const std::string text2 = R"([null,null,"realtime:a","postgres_changes",)" + payload + "]";
-  const std::string text1 =
-      R"({"topic":"realtime:a","event":"postgres_changes","payload":)" + payload + R"(,"ref":null})";
+  const std::string text1 = R"({"topic":"realtime:a","event":"postgres_changes","payload":)" +
+                            payload + R"(,"ref":null})";
   ASSERT_THAT(v2.frames, SizeIs(1));
   ASSERT_THAT(v1.frames, SizeIs(1));
   // FIN and text; the length in the next two bytes, unmasked (RFC 6455 §5.2).
@@ -136,8 +139,10 @@ TEST_F(RouterTest, EventMasksSelect) {
   router_.Join(Channel({BindOrg(1, {.events = EventMask::kInsert})}), inserts, m1);
   router_.Join(Channel({BindOrg(1, {.events = EventMask::kUpdate})}), updates, m2);
   router_.Join(Channel({BindOrg(1, {.events = EventMask::kDelete})}), deletes, m3);
-  router_.Publish(*commits_.Insert(Task(1, 1)).Update(Task(1, 1), Task(1, 1, "done"))
-                       .Delete(Task(1, 1, "done")).Take());
+  router_.Publish(*commits_.Insert(Task(1, 1))
+                       .Update(Task(1, 1), Task(1, 1, "done"))
+                       .Delete(Task(1, 1, "done"))
+                       .Take());
   EXPECT_THAT(Texts(inserts), ElementsAre(HasSubstr(R"("type":"INSERT")")));
   EXPECT_THAT(Texts(updates), ElementsAre(HasSubstr(R"("type":"UPDATE")")));
   EXPECT_THAT(Texts(deletes), ElementsAre(HasSubstr(R"("type":"DELETE")")));
@@ -146,10 +151,11 @@ TEST_F(RouterTest, EventMasksSelect) {
 TEST_F(RouterTest, BindingsOfOneChannelShareAFrameWithAllTheirIds) {
   Inbox inbox;
   Membership membership;
-  router_.Join(Channel({BindOrg(1, {.id = 11}), BindOrg(1, {.id = 12, .events = EventMask::kDelete}),
-                        BindOrg(1, {.id = 13, .filter = "status=eq.open"}),
-                        BindOrg(1, {.id = 14, .filter = "status=eq.done"})}),
-               inbox, membership);
+  router_.Join(
+      Channel({BindOrg(1, {.id = 11}), BindOrg(1, {.id = 12, .events = EventMask::kDelete}),
+               BindOrg(1, {.id = 13, .filter = "status=eq.open"}),
+               BindOrg(1, {.id = 14, .filter = "status=eq.done"})}),
+      inbox, membership);
   router_.Publish(*commits_.Insert(Task(1, 1)).Take());
   EXPECT_THAT(Texts(inbox), ElementsAre(HasSubstr(R"("ids":[11,13],)")));
 }
@@ -166,7 +172,8 @@ TEST_F(RouterTest, EachColumnSetHasItsOwnFrame) {
       ElementsAre(
           AllOf(HasSubstr(R"("ids":[11,13],)"), HasSubstr(R"("record":{"id":1,"title":"new"})"),
                 HasSubstr(R"("old_record":{"id":1,"title":"t"})"),
-                HasSubstr(R"("columns":[{"name":"id","type":"int8"},{"name":"title","type":"text"}])"),
+                HasSubstr(
+                    R"("columns":[{"name":"id","type":"int8"},{"name":"title","type":"text"}])"),
                 Not(HasSubstr("status"))),
           AllOf(HasSubstr(R"("ids":[12],)"),
                 HasSubstr(R"("record":{"id":1,"org":1,"status":"done","title":"new"})"))));
@@ -178,9 +185,9 @@ TEST_F(RouterTest, ARowThatEntersTheReadersSightShowsOnlyTheKeyOfItsPast) {
   router_.Join(Channel({BindOrg(1)}), inbox, membership);
   router_.Publish(*commits_.Update(Task(1, 2, "secret", "theirs"), Task(1, 1)).Take());
   EXPECT_THAT(Texts(inbox),
-              ElementsAre(AllOf(HasSubstr(R"("type":"UPDATE")"), HasSubstr(R"("old_record":{"id":1})"),
-                                HasSubstr(R"("title":"t")"), Not(HasSubstr("secret")),
-                                Not(HasSubstr("theirs")))));
+              ElementsAre(AllOf(HasSubstr(R"("type":"UPDATE")"),
+                                HasSubstr(R"("old_record":{"id":1})"), HasSubstr(R"("title":"t")"),
+                                Not(HasSubstr("secret")), Not(HasSubstr("theirs")))));
 }
 
 TEST_F(RouterTest, ARowThatEntersTheFilterShowsItsVisiblePast) {
@@ -188,7 +195,8 @@ TEST_F(RouterTest, ARowThatEntersTheFilterShowsItsVisiblePast) {
   Membership membership;
   router_.Join(Channel({BindOrg(1, {.filter = "status=eq.done"})}), inbox, membership);
   router_.Publish(*commits_.Update(Task(1, 1, "open"), Task(1, 1, "done")).Take());
-  EXPECT_THAT(Texts(inbox), ElementsAre(HasSubstr(R"("old_record":{"id":1,"org":1,"status":"open")")));
+  EXPECT_THAT(Texts(inbox),
+              ElementsAre(HasSubstr(R"("old_record":{"id":1,"org":1,"status":"open")")));
 }
 
 TEST_F(RouterTest, LeavingIsToldOnlyToThoseWhoAsked) {
@@ -200,10 +208,10 @@ TEST_F(RouterTest, LeavingIsToldOnlyToThoseWhoAsked) {
   router_.Join(spec, asked, m2);
   router_.Publish(*commits_.Update(Task(1, 1), Task(1, 2, "x", "theirs")).Take());
   EXPECT_THAT(plain.frames, IsEmpty());
-  EXPECT_THAT(Texts(asked), ElementsAre(AllOf(HasSubstr(R"("type":"LEAVE")"),
-                                              HasSubstr(R"("old_record":{"id":1},"errors")"),
-                                              Not(HasSubstr(R"("record":{"id")")),
-                                              Not(HasSubstr("theirs")))));
+  EXPECT_THAT(Texts(asked),
+              ElementsAre(AllOf(HasSubstr(R"("type":"LEAVE")"),
+                                HasSubstr(R"("old_record":{"id":1},"errors")"),
+                                Not(HasSubstr(R"("record":{"id")")), Not(HasSubstr("theirs")))));
   // A row that was never in sight does not leave it.
   router_.Publish(*commits_.Update(Task(9, 2), Task(9, 3)).Take());
   EXPECT_THAT(asked.frames, SizeIs(1));
@@ -245,8 +253,8 @@ TEST_F(RouterTest, AChannelMayFollowSeveralTables) {
   router_.Join(Channel({BindOrg(1), Bind(other, OwnOrgPolicy(other), 1)}), inbox, membership);
   router_.Publish(*commits_.Insert(Task(1, 1)).Take());
   router_.Publish(*Commits(other).Insert(Task(1, 1)).Take());
-  EXPECT_THAT(Texts(inbox), ElementsAre(HasSubstr(R"("table":"tasks")"),
-                                        HasSubstr(R"("table":"other")")));
+  EXPECT_THAT(Texts(inbox),
+              ElementsAre(HasSubstr(R"("table":"tasks")"), HasSubstr(R"("table":"other")")));
 }
 
 TEST_F(RouterTest, NobodyIsServedBeforeJoinOrAfterLeave) {
@@ -306,9 +314,8 @@ TEST_F(RouterTest, ReplaySendsTheRangeAsTheStreamWouldHave) {
   router_.Publish(*batch);
   ASSERT_THAT(live.frames, SizeIs(3));
   std::vector<std::string> replayed;
-  router_.Replay(spec, *batch, {1, 3}, [&](const io::SharedBytes& frame) {
-    replayed.push_back(TextOf(frame));
-  });
+  router_.Replay(spec, *batch, {1, 3},
+                 [&](const io::SharedBytes& frame) { replayed.push_back(TextOf(frame)); });
   EXPECT_THAT(replayed, ElementsAre(TextOf(live.frames[1])));
 }
 

@@ -37,8 +37,7 @@ inline Claims Member(int org) {
                             R"(","org":)" + std::to_string(org) + "}");
 }
 
-inline policy::TablePolicyPtr OwnOrgPolicy(RelationPtr relation,
-                                           std::string_view sql = kOwnOrg) {
+inline policy::TablePolicyPtr OwnOrgPolicy(RelationPtr relation, std::string_view sql = kOwnOrg) {
   auto compiled = policy::CompileAll(std::move(relation), {policy::Permissive(std::string(sql))});
   if (!compiled.ok()) ADD_FAILURE() << compiled.error();
   TW_CHECK(compiled.ok());
@@ -112,8 +111,8 @@ class Commits {
     batch->changes = std::exchange(changes_, {});
     batch->position = {.epoch = 1, .offset = offset_};
     for (const Change& change : batch->changes) {
-      batch->bytes += sizeof(Change) + ApproximateBytes(change.old_row) +
-                      ApproximateBytes(change.new_row);
+      batch->bytes +=
+          sizeof(Change) + ApproximateBytes(change.old_row) + ApproximateBytes(change.new_row);
     }
     return batch;
   }

@@ -67,8 +67,8 @@ class Channel {
 
   void Resolve();
   void ResolveBinding(const protocol::BindingRequest& request);
-  std::string BindBinding(const protocol::BindingRequest& request,
-                          const std::string& schema, const std::string& table);
+  std::string BindBinding(const protocol::BindingRequest& request, const std::string& schema,
+                          const std::string& table);
   std::string_view AskedPosition() const;
   void OnWaitEnd();
   void StopWaiting();

@@ -5,7 +5,10 @@
 namespace tw::session {
 
 LiveFeed::LiveFeed(Position head, const TailLimits& limits, telemetry::Registry& metrics)
-    : limits_(limits), head_(head), first_offset_(head.offset + 1), router_(metrics),
+    : limits_(limits),
+      head_(head),
+      first_offset_(head.offset + 1),
+      router_(metrics),
       broadcasts_(metrics) {}
 
 void LiveFeed::Publish(BatchPtr batch) {
@@ -33,7 +36,9 @@ LiveFeed::WaitId LiveFeed::WhenReached(uint64_t offset, Function<void()> reached
   return id;
 }
 
-bool LiveFeed::Covers(uint64_t offset) const { return offset + 1 >= first_offset_; }
+bool LiveFeed::Covers(uint64_t offset) const {
+  return offset + 1 >= first_offset_;
+}
 
 void LiveFeed::ForEachAfter(uint64_t offset,
                             const std::function<void(const BatchPtr&)>& visit) const {

@@ -20,8 +20,9 @@ namespace tw::session {
 class History {
  public:
   virtual ~History() = default;
-  // Calls `done` later, on the caller's loop, with the changes above offset `after` (at most
-  // `changes_max`; null when there are none). Errors: kOutOfRange (trimmed away), kUnavailable.
+  // Calls `done` later, on the caller's loop, with changes above offset `after`: at most
+  // `changes_max`, and no more at a time than fits in memory; null when there are none. Errors:
+  // kOutOfRange (trimmed away), kUnavailable.
   virtual void Read(uint64_t after, uint64_t changes_max,
                     Function<void(Result<BatchPtr>)> done) = 0;
 };

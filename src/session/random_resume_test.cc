@@ -22,12 +22,24 @@ class World {
       switch (random_.Below(8)) {
         case 0:
         case 1:
-        case 2: Commit(); break;
-        case 3: PublishAll(); break;
-        case 4: Cut(); break;
-        case 5: Connect(); break;
-        case 6: loop_.history.AnswerAll(); break;
-        case 7: Drain(); break;
+        case 2:
+          Commit();
+          break;
+        case 3:
+          PublishAll();
+          break;
+        case 4:
+          Cut();
+          break;
+        case 5:
+          Connect();
+          break;
+        case 6:
+          loop_.history.AnswerAll();
+          break;
+        case 7:
+          Drain();
+          break;
       }
       Read();
     }
@@ -60,7 +72,8 @@ class World {
   }
 
   void PublishAll() {
-    for (; !unpublished_.empty(); unpublished_.pop_front()) loop_.feed.Publish(unpublished_.front());
+    for (; !unpublished_.empty(); unpublished_.pop_front())
+      loop_.feed.Publish(unpublished_.front());
   }
 
   void Cut() {

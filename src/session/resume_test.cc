@@ -26,9 +26,9 @@ std::vector<std::string> Story(const std::vector<std::string>& texts) {
     const auto event = document->root().items()[3].GetString();
     if (event == "phx_reply") {
       const json::Value verdict = payload["response"]["tidewire"];
-      story.push_back("reply:" + std::string(verdict["reason"].AsString().value_or(
-                                     verdict["recovered"].AsBool().value_or(false) ? "recovered"
-                                                                                   : "fresh")));
+      story.push_back("reply:" +
+                      std::string(verdict["reason"].AsString().value_or(
+                          verdict["recovered"].AsBool().value_or(false) ? "recovered" : "fresh")));
     } else if (event == "postgres_changes") {
       const std::string position(payload["position"].AsString().value_or(":?"));
       story.push_back(position.substr(position.find(':') + 1));
@@ -92,8 +92,8 @@ TEST_F(ResumeTest, RecoversFromTheStoredLogAndThenFromMemory) {
   Commit(1);  // While the read is under way.
   EXPECT_THAT(Come(), IsEmpty());
   loop_->history.AnswerAll();
-  EXPECT_THAT(Come(),
-              ElementsAre("reply:recovered", "2", "3", "4", "5", "6", "7", "caught_up", "subscribed"));
+  EXPECT_THAT(Come(), ElementsAre("reply:recovered", "2", "3", "4", "5", "6", "7", "caught_up",
+                                  "subscribed"));
 }
 
 TEST_F(ResumeTest, OtherPeoplesChangesAreNotReplayed) {
@@ -155,8 +155,7 @@ TEST_F(ResumeTest, AnotherEpochIsSaidToBeOne) {
 TEST_F(ResumeTest, WhatIsNoPositionIsUnknown) {
   for (const char* since : {"x", "0000000000000001:", "0000000000000001:-1", "1:1",
                             "0000000000000001:18446744073709551616"}) {
-    EXPECT_THAT(Story(client_->Say(
-                    JoinTasks("1", R"({"since":")" + std::string(since) + "\"}"))),
+    EXPECT_THAT(Story(client_->Say(JoinTasks("1", R"({"since":")" + std::string(since) + "\"}"))),
                 ::testing::Contains("reply:unknown_position"))
         << since;
   }

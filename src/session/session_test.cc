@@ -45,9 +45,11 @@ TEST_F(SessionTest, JoinIsAnsweredAndThenConfirmed) {
   const std::string id = IdIn(said[0]);
   EXPECT_EQ(said[0],
             R"(["3","3","realtime:a","phx_reply",{"status":"ok","response":{"postgres_changes":[)"
-            R"({"id":)" + id + R"(,"event":"*","schema":"public","table":"tasks"}],"tidewire":)"
-            R"({"position":"0000000000000001:0","recovered":null,"reason":null,)"
-            R"("reconnect_jitter_max_ms":5000}}}])");
+            R"({"id":)" +
+                id +
+                R"(,"event":"*","schema":"public","table":"tasks"}],"tidewire":)"
+                R"({"position":"0000000000000001:0","recovered":null,"reason":null,)"
+                R"("reconnect_jitter_max_ms":5000}}}])");
   EXPECT_EQ(said[1], R"(["3",null,"realtime:a","system",{"extension":"postgres_changes",)"
                      R"("status":"ok","message":"Subscribed to PostgreSQL","channel":"a"}])");
   loop_.commits.Insert(Task(1, 1)).Insert(Task(2, 2));
@@ -61,9 +63,9 @@ TEST_F(SessionTest, VersionOneHasItsOwnShapes) {
   Client old(loop_, "", protocol::Version::kV1);
   const auto said = old.Say(
       R"({"topic":"realtime:a","event":"phx_join","payload":{},"ref":"1","join_ref":null})");
-  EXPECT_THAT(said, ElementsAre(AllOf(StartsWith(R"({"topic":"realtime:a","event":"phx_reply",)"),
-                                      HasSubstr(R"("postgres_changes":[])"),
-                                      HasSubstr(R"(,"ref":"1"})"))));
+  EXPECT_THAT(
+      said, ElementsAre(AllOf(StartsWith(R"({"topic":"realtime:a","event":"phx_reply",)"),
+                              HasSubstr(R"("postgres_changes":[])"), HasSubstr(R"(,"ref":"1"})"))));
   EXPECT_THAT(old.Say(R"({"topic":"realtime:a","event":"phx_leave","payload":{},"ref":"2"})"),
               ElementsAre(R"({"topic":"realtime:a","event":"phx_reply","payload":)"
                           R"({"status":"ok","response":{}},"ref":"2"})",
@@ -81,8 +83,8 @@ TEST_F(SessionTest, JoinsAreRefusedInTheExactWords) {
   EXPECT_EQ(Refusal(join("realtime:a", R"({"access_token":"abc"})")),
             "MalformedJWT: The token provided is not a valid JWT");
   const std::string good = loop_.Token(1);
-  EXPECT_EQ(Refusal(join("realtime:a", R"({"access_token":")" + good.substr(0, good.size() - 4) +
-                                           R"(AAAA"})")),
+  EXPECT_EQ(Refusal(join("realtime:a",
+                         R"({"access_token":")" + good.substr(0, good.size() - 4) + R"(AAAA"})")),
             "JwtSignatureError: Failed to validate JWT signature");
   EXPECT_EQ(Refusal(join("realtime:a", R"({"access_token":")" + loop_.Token(1, -12) + R"("})")),
             "InvalidJWTToken: Token has expired 12 seconds ago");
@@ -186,10 +188,11 @@ TEST_F(SessionTest, BindingsThatCannotBeServedAreNamedAndTheChannelStays) {
     return AllOf(HasSubstr(R"("extension":"postgres_changes","status":"error","message":")"),
                  HasSubstr(std::string(text)));
   };
-  EXPECT_THAT(join(R"({"event":"INSERT","schema":"public","table":"nope"})").back(),
-              error("Unable to subscribe to changes with given parameters. Please check Realtime is "
-                    "enabled for the given connect parameters: [event: INSERT, schema: public, "
-                    "table: nope, filters: []"));
+  EXPECT_THAT(
+      join(R"({"event":"INSERT","schema":"public","table":"nope"})").back(),
+      error("Unable to subscribe to changes with given parameters. Please check Realtime is "
+            "enabled for the given connect parameters: [event: INSERT, schema: public, "
+            "table: nope, filters: []"));
   EXPECT_THAT(join(R"({"event":"*"})").back(), error("No subscription params provided."));
   EXPECT_THAT(join(R"({"event":"*","table":"tasks","select":"id"})").back(),
               error("Error parsing `select` params"));
@@ -205,7 +208,8 @@ TEST_F(SessionTest, BindingsThatCannotBeServedAreNamedAndTheChannelStays) {
 TEST_F(SessionTest, AWildcardFollowsEveryTableOrNone) {
   const auto join = [&](std::string_view filter) {
     client_.Say(R"(["1","1","realtime:a","phx_join",{"config":{"postgres_changes":[)"
-                R"({"event":"*","schema":"public","filter":")" + std::string(filter) + R"("}]}}])");
+                R"({"event":"*","schema":"public","filter":")" +
+                std::string(filter) + R"("}]}}])");
   };
   join("");
   loop_.commits.Insert(Task(1, 1));

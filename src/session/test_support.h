@@ -41,8 +41,7 @@ class FakeTransport final : public Transport {
 // The stored log. Reads are answered by AnswerAll, in order.
 class FakeHistory final : public History {
  public:
-  void Read(uint64_t after, uint64_t changes_max,
-            Function<void(Result<BatchPtr>)> done) override {
+  void Read(uint64_t after, uint64_t changes_max, Function<void(Result<BatchPtr>)> done) override {
     ++reads;
     pending_.push_back({after, changes_max, std::move(done)});
   }
