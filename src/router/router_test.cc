@@ -176,8 +176,7 @@ TEST_F(RouterTest, DeletesAreJudgedByPolicyOnTheOldRow) {
 }
 
 TEST_F(RouterTest, ARowThatEntersShowsOnlyTheKeyOfItsUnseenPast) {
-  const Change enters =
-      Update(relation_, Task(1, "bob", 5, "secret"), Task(1, "ann", 5, "public"));
+  const Change enters = Update(relation_, Task(1, "bob", 5, "secret"), Task(1, "ann", 5, "public"));
   const auto frames = FramesFor(Owned("ann"), enters);
   ASSERT_THAT(frames, SizeIs(1));
   EXPECT_THAT(frames[0], HasSubstr(R"("type":"UPDATE")"));
@@ -204,14 +203,13 @@ TEST_F(RouterTest, ARowThatLeavesIsReportedOnlyToThoseWhoOptedIn) {
   ChannelSpec spec = Owned("ann");
   EXPECT_THAT(FramesFor(spec, leaves), IsEmpty());
   spec.leave = true;
-  EXPECT_THAT(
-      FramesFor(spec, leaves),
-      ElementsAre(R"([null,null,"realtime:room","postgres_changes",{"ids":[1],"data":{)"
-                  R"("type":"LEAVE","schema":"public","table":"tasks",)"
-                  R"("commit_timestamp":"2026-01-02T03:04:05.678Z","columns":[)"
-                  R"({"name":"id","type":"int8"},{"name":"owner","type":"text"},)"
-                  R"({"name":"org","type":"int8"},{"name":"title","type":"text"}],)"
-                  R"("old_record":{"id":1},"errors":null}}])"));
+  EXPECT_THAT(FramesFor(spec, leaves),
+              ElementsAre(R"([null,null,"realtime:room","postgres_changes",{"ids":[1],"data":{)"
+                          R"("type":"LEAVE","schema":"public","table":"tasks",)"
+                          R"("commit_timestamp":"2026-01-02T03:04:05.678Z","columns":[)"
+                          R"({"name":"id","type":"int8"},{"name":"owner","type":"text"},)"
+                          R"({"name":"org","type":"int8"},{"name":"title","type":"text"}],)"
+                          R"("old_record":{"id":1},"errors":null}}])"));
   // The filter decides it as the policy does.
   ChannelSpec filtered = Open({Wish{.filter = "org=eq.5"}});
   filtered.leave = true;
@@ -232,11 +230,9 @@ TEST_F(RouterTest, SelectedColumnsWithTheKeyAreAllThatIsShown) {
 }
 
 TEST_F(RouterTest, OneFrameNamesAllMatchingBindingsOfAChannel) {
-  const ChannelSpec spec = Open({Wish{.id = 11},
-                                 Wish{.id = 12, .filter = "org=eq.5"},
-                                 Wish{.id = 13, .filter = "org=eq.6"},
-                                 Wish{.id = 14, .events = EventMask::kDelete},
-                                 Wish{.id = 15, .events = EventMask::kInsert}});
+  const ChannelSpec spec = Open(
+      {Wish{.id = 11}, Wish{.id = 12, .filter = "org=eq.5"}, Wish{.id = 13, .filter = "org=eq.6"},
+       Wish{.id = 14, .events = EventMask::kDelete}, Wish{.id = 15, .events = EventMask::kInsert}});
   EXPECT_THAT(FramesFor(spec, Insert(relation_, Task(1, "ann", 5, "x"))),
               ElementsAre(HasSubstr(R"({"ids":[11,12,15],)")));
   EXPECT_EQ(Candidates(), 1u) << "offered once, although the index names it several times";
@@ -343,11 +339,10 @@ TEST_F(RouterTest, JoiningAgainReplacesTheSubscription) {
 
 TEST_F(RouterTest, ReplayGivesTheFramesOfItsRange) {
   const ChannelSpec spec = Owned("ann");
-  const BatchPtr batch = BatchOf(1, {Insert(relation_, Task(1, "ann", 5, "x")),
-                                     Insert(relation_, Task(2, "ann", 5, "x")),
-                                     Insert(relation_, Task(3, "bob", 5, "x")),
-                                     Insert(relation_, Task(4, "ann", 5, "x")),
-                                     Insert(relation_, Task(5, "ann", 5, "x"))});
+  const BatchPtr batch = BatchOf(
+      1, {Insert(relation_, Task(1, "ann", 5, "x")), Insert(relation_, Task(2, "ann", 5, "x")),
+          Insert(relation_, Task(3, "bob", 5, "x")), Insert(relation_, Task(4, "ann", 5, "x")),
+          Insert(relation_, Task(5, "ann", 5, "x"))});
   Recorder live, replayed;
   Membership membership;
   router_.Join(spec, live, membership);
