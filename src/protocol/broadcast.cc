@@ -37,6 +37,7 @@ Result<UserBroadcastPush> ParseUserBroadcastPush(std::string_view message) {
   // Where the encoding stands, 0 or 1; a printable character there is the join ref of a client
   // that sends no metaLen.
   const bool has_meta_length = length(6) <= 1;
+  if (!has_meta_length && length(6) < ' ') return Malformed();
   const size_t meta_length = has_meta_length ? length(5) : 0;
   const unsigned char encoding = has_meta_length ? length(6) : length(5);
   if (encoding > 1) return Malformed();
@@ -58,6 +59,10 @@ Result<UserBroadcastPush> ParseUserBroadcastPush(std::string_view message) {
   take(meta_length);
   push.payload = rest;
   push.encoding = static_cast<BroadcastEncoding>(encoding);
+  // Conversion can double an event; raw bytes go on in a binary message, which could not hold it.
+  if (push.encoding == BroadcastEncoding::kRaw && push.event.size() > kBinaryNameBytesMax) {
+    return Malformed();
+  }
   return push;
 }
 

@@ -25,7 +25,8 @@ struct UserBroadcastPush {
 };
 
 // Understands the layout with and without the metaLen byte (client 2.81.0-2.84.0 omits it).
-// Errors: kInvalidArgument: another kind, shorter than its lengths say.
+// Errors: kInvalidArgument: another kind or encoding, shorter than its lengths say, or raw bytes with
+// an event that is longer than kBinaryNameBytesMax as UTF-8.
 Result<UserBroadcastPush> ParseUserBroadcastPush(std::string_view message);
 
 // The longest topic or event that a binary message can carry.

@@ -78,10 +78,13 @@ void BroadcastHub::Send(const Broadcast& message, const BroadcastMembership* sen
       EndMessage(scratch_, version, nobody);
       frame = Frame(websocket::Opcode::kText, scratch_);
     }
+    uint64_t delivered = 0;
     for (const auto& member : members) {
-      if (member.membership != sender) member.receiver->OnFrame(frame);
+      if (member.membership == sender) continue;
+      member.receiver->OnFrame(frame);
+      ++delivered;
     }
-    deliveries_.Add(members.size());
+    deliveries_.Add(delivered);
   }
 }
 

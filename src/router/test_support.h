@@ -70,17 +70,27 @@ struct Inbox final : Receiver {
   std::vector<io::SharedBytes> frames;
 };
 
-// The text of one whole unmasked WebSocket text frame; "" (and a failure) for anything else.
-inline std::string TextOf(const io::SharedBytes& frame) {
+// "text:…" or "binary:…" of one whole frame from a server; anything else says what it is not.
+inline std::string MessageOf(const io::SharedBytes& frame) {
   std::string bytes(frame.view());
   std::span<char> rest(bytes);
   websocket::Decoder decoder(websocket::Role::kClient);
   const websocket::Event event = decoder.Next(rest);
-  if (event.kind != websocket::Event::Kind::kText || !rest.empty()) {
+  if (!rest.empty()) return "more than one frame";
+  if (event.kind == websocket::Event::Kind::kText) return "text:" + std::string(event.payload);
+  if (event.kind == websocket::Event::Kind::kBinary) return "binary:" + std::string(event.payload);
+  return "no message";
+}
+
+// The text of one whole unmasked WebSocket text frame; "" (and a failure) for anything else.
+inline std::string TextOf(const io::SharedBytes& frame) {
+  constexpr std::string_view kText = "text:";
+  const std::string message = MessageOf(frame);
+  if (!message.starts_with(kText)) {
     ADD_FAILURE() << "not exactly one text frame";
     return {};
   }
-  return std::string(event.payload);
+  return message.substr(kText.size());
 }
 
 inline std::vector<std::string> Texts(const Inbox& inbox) {
