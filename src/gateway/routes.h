@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace tw::gateway {
@@ -26,6 +27,9 @@ struct Route {
 };
 
 inline constexpr size_t kHookBody = SIZE_MAX;
+
+// All of them, in the order of the search.
+std::span<const Route> Routes();
 
 // The route of a request; null when the path is unknown. `method_mismatch` is set when only the
 // method is wrong.
