@@ -66,6 +66,25 @@ suite_command() {
   if "$@" >"$log" 2>&1; then book "$name" 1 0; else tail -40 "$log" >&2; book "$name" 0 1; fi
 }
 
+# The command line of the binary: exit codes, refusals, start and stop.
+suite_component() {
+  local tap=artifacts/component.tap code
+  say "command line"
+  TIDEWIRE_BIN="${TIDEWIRE_BIN:-$PWD/build/release/tidewire}" \
+    node --test --test-reporter=tap tests/component/*.test.mjs >"$tap" 2>&1
+  code=$?
+  [ $code -eq 0 ] || grep -E -A12 '^ *not ok' "$tap" | head -60 >&2
+  book_counts "command line" "$(tap_counts "$tap")" "$code"
+}
+
+# "P F" of a TAP file.
+tap_counts() {
+  awk '
+    $1 == "#" && $2 == "pass" { p = $3 }
+    $1 == "#" && ($2 == "fail" || $2 == "cancelled") { f += $3 }
+    END { print p + 0, f + 0 }' "$1" 2>/dev/null
+}
+
 # The whole product: the binary, real HTTP and WebSocket clients, and Chromium.
 suite_e2e() {
   local tap=artifacts/e2e.tap code
@@ -74,10 +93,7 @@ suite_e2e() {
   TIDEWIRE_BIN="${TIDEWIRE_BIN:-$PWD/build/release/tidewire}" E2E_TAP="$PWD/$tap" \
     npm run --silent e2e 2>&1 | tee artifacts/e2e.log >&2
   code=${PIPESTATUS[0]}
-  book_counts "end to end" "$(awk '
-    $1 == "#" && $2 == "pass" { p = $3 }
-    $1 == "#" && ($2 == "fail" || $2 == "cancelled") { f += $3 }
-    END { print p + 0, f + 0 }' "$tap" 2>/dev/null)" "$code"
+  book_counts "end to end" "$(tap_counts "$tap")" "$code"
 }
 
 # Prints the table and, last, the sum; its status is the script's.

@@ -11,6 +11,27 @@
 namespace tw::cli {
 namespace {
 
+// A hundred years, either way: past tokens serve tests.
+constexpr std::chrono::days kTtlMax{36'500};
+
+Result<std::chrono::microseconds> ParseTtl(std::string_view text) {
+  TW_ASSIGN_OR_RETURN(const auto ttl, config::ParseDuration(text));
+  if (ttl > kTtlMax || ttl < -kTtlMax) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--ttl: more than " + std::to_string(kTtlMax.count()) + "d");
+  }
+  return ttl;
+}
+
+// Signs as the server verifies: with a secret that it would take.
+Result<std::string> Sign(std::string_view claims, std::string_view secret) {
+  constexpr auth::Algorithm kAlgorithm = auth::Algorithm::kHs256;
+  if (const auto key = auth::JwtKey::Create(secret, {&kAlgorithm, 1}); !key.ok()) {
+    return Annotate(key.error(), "TIDEWIRE_JWT_SECRET");
+  }
+  return auth::MintToken(claims, secret, kAlgorithm);
+}
+
 Result<std::string> ClaimsJson(const MintArguments& arguments, std::chrono::microseconds ttl) {
   const auto seconds = [](WallTime time) {
     return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
@@ -44,7 +65,7 @@ Result<std::string> ClaimsJson(const MintArguments& arguments, std::chrono::micr
 }  // namespace
 
 ExitCode RunTokenMint(const MintArguments& arguments) {
-  const auto ttl = config::ParseDuration(arguments.ttl);
+  const auto ttl = ParseTtl(arguments.ttl);
   if (!ttl.ok()) return PrintError(arguments.format, ttl.error(), ExitCode::kUsage);
   const app::ProcessEnvironment environment;
   const auto secret = environment.Variable("TIDEWIRE_JWT_SECRET");
@@ -54,8 +75,7 @@ ExitCode RunTokenMint(const MintArguments& arguments) {
   }
   const auto claims = ClaimsJson(arguments, *ttl);
   if (!claims.ok()) return PrintError(arguments.format, claims.error(), ExitCode::kUsage);
-  const auto token = auth::MintToken(*claims, secret.value_or(std::string(app::kDevJwtSecret)),
-                                     auth::Algorithm::kHs256);
+  const auto token = Sign(*claims, secret.value_or(std::string(app::kDevJwtSecret)));
   if (!token.ok()) return PrintError(arguments.format, token.error(), ExitCode::kAuth);
   if (arguments.format == Format::kJson) {
     json::Writer writer;

@@ -28,6 +28,8 @@ bool PathFits(const Route& route, std::string_view path) {
 
 }  // namespace
 
+std::span<const Route> Routes() { return kRoutes; }
+
 RouteMatch FindRoute(std::string_view method, std::string_view path) {
   RouteMatch match;
   for (const Route& route : kRoutes) {

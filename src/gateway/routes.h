@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace tw::gateway {
@@ -27,6 +28,9 @@ struct Route {
 };
 
 inline constexpr size_t kHookBody = SIZE_MAX;
+
+// All of them, in the order of the search.
+std::span<const Route> Routes();
 
 // The route of a request; null when the path is unknown. `method_mismatch` is set when only the
 // method is wrong.
