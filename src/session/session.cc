@@ -140,6 +140,11 @@ void Session::OnJoin(const ClientMessage& message) {
   if (message.topic.size() == kTopicPrefix.size()) {
     return RefuseJoin(message, "TopicNameRequired: You must provide a topic name");
   }
+  // Also when the new join is refused: its client has given up the old instance already.
+  if (Channel* const joined = FindChannel(message.topic)) {
+    joined->SendClose();
+    Remove(*joined);
+  }
   auto request = protocol::ParseJoin(message.payload);
   if (!request.ok()) return RefuseJoin(message, request.error().message);
   ClaimsPtr claims = claims_;
@@ -161,10 +166,7 @@ void Session::OnJoin(const ClientMessage& message) {
                       "Unauthorized: You do not have permissions to read from this Channel topic: " +
                           std::string(message.topic.substr(kTopicPrefix.size())));
   }
-  if (Channel* const joined = FindChannel(message.topic)) {
-    joined->SendClose();
-    Remove(*joined);
-  } else if (channels_.size() >= services_.limits.channels_max) {
+  if (channels_.size() >= services_.limits.channels_max) {
     return RefuseJoin(message, "ChannelRateLimitReached: Too many channels");
   }
   // Version 1 carries no join ref before the join: its own ref is the channel's.
@@ -185,8 +187,10 @@ void Session::RefuseJoin(const ClientMessage& message, std::string_view reason) 
 void Session::OnLeave(const ClientMessage& message) {
   Channel* const channel = FindChannel(message.topic);
   if (channel != nullptr && message.join_ref && *message.join_ref != channel->join_ref()) return;
-  Reply({message.join_ref, message.ref, message.topic}, ReplyStatus::kOk, "{}");
-  if (channel == nullptr) return;
+  if (channel == nullptr) {
+    return Reply({message.join_ref, message.ref, message.topic}, ReplyStatus::kOk, "{}");
+  }
+  Reply({channel->join_ref(), message.ref, message.topic}, ReplyStatus::kOk, "{}");
   channel->SendClose();
   Remove(*channel);
 }
