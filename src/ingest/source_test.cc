@@ -48,10 +48,10 @@ TEST_F(SourceTest, MistakesAreNamedWithPlaceAndNearestName) {
       {"    opens_mtd: { fact: opened }", "    open_mtd: { fact: opened }",
        "did you mean 'opens_mtd'?"},
       {"opens_mtd: { fact: opened }", "opens_mtd: { fact: openned }", "did you mean 'opened'?"},
-      {"workspace_id: tenant.id, bison_lead_id: lead_id,", "pipeline_stage: lead_id,",
+      {"bison_lead_id: lead_id,", "pipeline_stage: lead_id,",
        "is a stage"},
-      {"workspace_id: tenant.id, bison_lead_id: lead_id,", "notes: lead_id,", "is local_owned"},
-      {"workspace_id: tenant.id, bison_lead_id: lead_id,", "bison_lead_id: leed_id,",
+      {"bison_lead_id: lead_id,", "notes: lead_id,", "is local_owned"},
+      {"bison_lead_id: lead_id,", "bison_lead_id: leed_id,",
        "did you mean 'lead_id'?"},
       {"on: [lead_id, campaign_id, sender_id]", "on: [lead_id, campain_id]",
        "did you mean 'campaign_id'?"},
@@ -67,6 +67,7 @@ TEST_F(SourceTest, MistakesAreNamedWithPlaceAndNearestName) {
       {"timezone_default: America/New_York", "timezone_default: America/Nowhere", "no time zone"},
       {"lower | trim", "lowr | trim", "lower"},
       {"max_body: 1MiB", "max_body: 1", "max_body"},
+      {"path: /hooks/outreach/{token}", "path: /elsewhere/{token}", "must begin with /hooks/"},
   };
   for (const auto& each : kCases) {
     const std::string complaint = Complaint(each.from, each.to);
