@@ -53,6 +53,10 @@ export type VerdictReason =
   | 'epoch_changed'
   | 'too_many'
   | 'unknown_position'
+  /** The changes hold rows in a table's former shape. */
+  | 'schema_changed'
+  /** The stored changes could not be read. */
+  | 'unavailable'
   /** The server keeps no positions, so that nothing can be said about the time between. */
   | 'unsupported';
 
