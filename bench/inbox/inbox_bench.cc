@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "changelog/crc32c.h"
+#include "crypto/crc32c.h"
 #include "ingest/inbox/inbox_writer.h"
 #include "io/file.h"
 
@@ -203,8 +203,8 @@ int Main(const std::string& directory, double seconds, int delay_ms) {
     json += text;
   }
   const auto [recovery, recovery_cpu] = MeasureRecovery(*files);
-  const double crc = MeasureCrc(changelog::ExtendCrc32c);
-  const double table = MeasureCrc(changelog::ExtendCrc32cPortable);
+  const double crc = MeasureCrc(crypto::ExtendCrc32c);
+  const double table = MeasureCrc(crypto::ExtendCrc32cPortable);
   std::printf("recovery %.0f MB/s (%.0f by CPU time), CRC32C %.1f GB/s, by table %.1f GB/s\n",
               recovery, recovery_cpu, crc, table);
   char text[200];

@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 #include "base/strings.h"
-#include "changelog/crc32c.h"
+#include "crypto/crc32c.h"
 
 namespace tw::changelog {
 namespace {
@@ -50,7 +50,7 @@ std::string EncodeSegmentHeader(SegmentHeader& header) {
   Store<uint32_t>(&bytes[8], kVersion);
   Store<uint64_t>(&bytes[16], header.salt);
   Store<uint64_t>(&bytes[24], header.first_sequence);
-  header.crc = ExtendCrc32c(0, std::string_view(bytes).substr(0, kHeaderCrcAt));
+  header.crc = crypto::ExtendCrc32c(0, std::string_view(bytes).substr(0, kHeaderCrcAt));
   Store<uint32_t>(&bytes[kHeaderCrcAt], header.crc);
   return bytes;
 }
@@ -59,7 +59,7 @@ std::optional<SegmentHeader> ParseSegmentHeader(std::string_view bytes) {
   if (bytes.size() < kSegmentHeaderBytes || !bytes.starts_with(kMagic)) return std::nullopt;
   SegmentHeader header{Load<uint64_t>(bytes, 16), Load<uint64_t>(bytes, 24),
                        Load<uint32_t>(bytes, kHeaderCrcAt)};
-  if (header.crc != ExtendCrc32c(0, bytes.substr(0, kHeaderCrcAt))) return std::nullopt;
+  if (header.crc != crypto::ExtendCrc32c(0, bytes.substr(0, kHeaderCrcAt))) return std::nullopt;
   if (Load<uint32_t>(bytes, 8) != kVersion || header.first_sequence == 0) return std::nullopt;
   return header;
 }
@@ -76,8 +76,8 @@ uint32_t AppendRecord(std::string& out, const SegmentHeader& segment, const Reco
   Store<uint32_t>(header + 24, link.group_index);
   Store<uint16_t>(header + 28, payload.kind);
   Store<uint16_t>(header + 30, payload.flags);
-  uint32_t crc = ExtendCrc32c(segment.crc, std::string_view(header + 4, sizeof header - 4));
-  crc = ExtendCrc32c(crc, payload.bytes);
+  uint32_t crc = crypto::ExtendCrc32c(segment.crc, std::string_view(header + 4, sizeof header - 4));
+  crc = crypto::ExtendCrc32c(crc, payload.bytes);
   Store<uint32_t>(header, crc);
   out.append(header, sizeof header);
   out.append(payload.bytes);
@@ -97,7 +97,7 @@ std::optional<ParsedRecord> ParseRecord(std::string_view bytes, const SegmentHea
   if (length > record_bytes_max || RecordBytes(length) > bytes.size()) return std::nullopt;
   ParsedRecord record;
   record.crc = Load<uint32_t>(bytes, 0);
-  if (record.crc != ExtendCrc32c(segment.crc, bytes.substr(4, kRecordHeaderBytes - 4 + length))) {
+  if (record.crc != crypto::ExtendCrc32c(segment.crc, bytes.substr(4, kRecordHeaderBytes - 4 + length))) {
     return std::nullopt;
   }
   record.chain = Load<uint32_t>(bytes, 16);
