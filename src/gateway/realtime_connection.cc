@@ -2,7 +2,7 @@
 
 #include "gateway/connection.h"
 #include "gateway/gateway.h"
-#include "websocket/frame.h"
+#include "websocket/shared_frame.h"
 
 namespace tw::gateway {
 
@@ -124,9 +124,7 @@ void RealtimeConnection::OnSilence() {
 
 void RealtimeConnection::Send(Opcode opcode, std::string_view payload) {
   if (closing_) return;
-  char header[websocket::kHeaderBytesMax];
-  const size_t size = websocket::EncodeHeader(header, opcode, payload.size());
-  OnFrame(io::SharedBytes::Join({header, size}, payload));
+  OnFrame(websocket::ShareFrame(opcode, payload));
 }
 
 }  // namespace tw::gateway

@@ -1,20 +1,11 @@
 #include "router/broadcast.h"
 
 #include "base/check.h"
-#include "websocket/frame.h"
+#include "websocket/shared_frame.h"
 
 namespace tw::router {
-namespace {
 
 using protocol::Version;
-
-io::SharedBytes Frame(websocket::Opcode opcode, std::string_view payload) {
-  char header[websocket::kHeaderBytesMax];
-  const size_t size = websocket::EncodeHeader(header, opcode, payload.size());
-  return io::SharedBytes::Join({header, size}, payload);
-}
-
-}  // namespace
 
 void BroadcastMembership::Leave() {
   if (topic_ != nullptr) hub_->Leave(*this);
@@ -67,16 +58,17 @@ void BroadcastHub::Send(const Broadcast& message, const BroadcastMembership* sen
     if (members.empty() || (raw && version == Version::kV1)) continue;
     io::SharedBytes frame;
     if (raw) {
-      frame = Frame(websocket::Opcode::kBinary,
-                    EncodeUserBroadcast(message.topic, message.event,
-                                        protocol::BroadcastEncoding::kRaw, message.bytes));
+      frame = websocket::ShareFrame(
+          websocket::Opcode::kBinary,
+          EncodeUserBroadcast(message.topic, message.event, protocol::BroadcastEncoding::kRaw,
+                              message.bytes));
     } else {
       const protocol::Address nobody{std::nullopt, std::nullopt, message.topic};
       scratch_.clear();
       BeginMessage(scratch_, version, nobody, "broadcast");
       scratch_ += message.payload;
       EndMessage(scratch_, version, nobody);
-      frame = Frame(websocket::Opcode::kText, scratch_);
+      frame = websocket::ShareFrame(websocket::Opcode::kText, scratch_);
     }
     uint64_t delivered = 0;
     for (const auto& member : members) {

@@ -1,6 +1,6 @@
 #include "router/change_encoder.h"
 
-#include "websocket/frame.h"
+#include "websocket/shared_frame.h"
 
 namespace tw::router {
 
@@ -110,9 +110,7 @@ io::SharedBytes ChangeEncoder::EncodeFrom(const ChannelSpec& spec, size_t first)
   BeginMessage(message_, spec.version, nobody, "postgres_changes");
   AppendChangePayload(message_, parts);
   EndMessage(message_, spec.version, nobody);
-  char header[websocket::kHeaderBytesMax];
-  const size_t size = websocket::EncodeHeader(header, websocket::Opcode::kText, message_.size());
-  return io::SharedBytes::Join({header, size}, message_);
+  return websocket::ShareFrame(websocket::Opcode::kText, message_);
 }
 
 }  // namespace tw::router

@@ -7,7 +7,7 @@
 #include "protocol/broadcast.h"
 #include "protocol/join.h"
 #include "session/channel.h"
-#include "websocket/frame.h"
+#include "websocket/shared_frame.h"
 
 namespace tw::session {
 
@@ -277,9 +277,7 @@ void Session::Reply(const Address& address, ReplyStatus status, std::string_view
 }
 
 void Session::SendText(std::string_view text) {
-  char header[websocket::kHeaderBytesMax];
-  const size_t size = websocket::EncodeHeader(header, websocket::Opcode::kText, text.size());
-  transport_.OnFrame(io::SharedBytes::Join({header, size}, text));
+  transport_.OnFrame(websocket::ShareFrame(websocket::Opcode::kText, text));
 }
 
 }  // namespace tw::session
