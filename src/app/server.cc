@@ -10,6 +10,7 @@
 #include <map>
 #include <thread>
 
+#include "app/channels.h"
 #include "app/prepared_store.h"
 #include "app/store_thread.h"
 #include "auth/token_verifier.h"
@@ -78,26 +79,13 @@ class PoolHistory final : public session::History {
   io::Loop& loop_;
 };
 
-struct LoopParts;
-
-// A loop's broadcasts for all other loops.
-class LoopBus final : public session::BroadcastBus {
- public:
-  LoopBus(std::vector<std::unique_ptr<LoopParts>>& loops, size_t own) : loops_(loops), own_(own) {}
-  void Publish(router::BroadcastPtr message) override;
-
- private:
-  std::vector<std::unique_ptr<LoopParts>>& loops_;
-  const size_t own_;
-};
-
 // Everything of one event loop.
 struct LoopParts {
   explicit LoopParts(Clock& clock) : loop(clock) {}
   io::Loop loop;
   std::unique_ptr<session::LiveFeed> feed;
   std::unique_ptr<PoolHistory> history;
-  std::unique_ptr<LoopBus> bus;
+  std::unique_ptr<session::ChannelBus> bus;
   std::unique_ptr<auth::TokenVerifier> verifier;
   std::unique_ptr<session::SessionServices> services;
   std::unique_ptr<gateway::Gateway> gateway;
@@ -105,13 +93,15 @@ struct LoopParts {
   std::thread thread;
 };
 
-void LoopBus::Publish(router::BroadcastPtr message) {
-  for (size_t i = 0; i < loops_.size(); ++i) {
-    if (i == own_) continue;
-    loops_[i]->loop.Post([feed = loops_[i]->feed.get(), message] {
-      feed->broadcasts().Send(*message, nullptr);
-    });
+// Every loop hears the others.
+void Connect(std::vector<std::unique_ptr<LoopParts>>& loops) {
+  std::vector<session::ChannelBus::Peer> peers;
+  for (const auto& parts : loops) {
+    peers.push_back({.bus = parts->bus.get(), .post = [&loop = parts->loop](Function<void()> task) {
+                       loop.Post(std::move(task));
+                     }});
   }
+  for (size_t i = 0; i < loops.size(); ++i) loops[i]->bus->Connect(peers, i);
 }
 
 // Brings durable groups back to the loops whose connections wait for them.
@@ -233,6 +223,8 @@ struct Server::Parts final : gateway::Readiness {
 
   gateway::GatewayLimits gateway_limits;
   session::SessionLimits session_limits;
+  std::unique_ptr<session::Rates> rates;
+  uint64_t bus_epoch = 0;  // Of broadcasts' positions; new with each process.
   std::unique_ptr<gateway::GatewayMetrics> gateway_metrics;
   std::unique_ptr<session::SessionMetrics> session_metrics;
   std::vector<std::unique_ptr<LoopParts>> loops;
@@ -318,8 +310,9 @@ Status Server::Parts::MakeLoops() {
   const size_t count =
       config.loops > 0 ? config.loops : std::max(1u, std::thread::hardware_concurrency());
   gateway_limits = GatewayLimitsOf(config, count, options.hosts);
-  session_limits.replay_changes_max = configuration.main.history.replay_changes_max;
-  session_limits.replay_bytes_max = configuration.main.history.replay_max.bytes;
+  session_limits = SessionLimitsOf(configuration.main);
+  rates = std::make_unique<session::Rates>(RateLimitsOf(configuration.main.limits));
+  bus_epoch = random.Next() | 1;
   gateway_metrics = std::make_unique<gateway::GatewayMetrics>(metrics);
   session_metrics = std::make_unique<session::SessionMetrics>(metrics);
   TW_ASSIGN_OR_RETURN(const auth::JwtKey key, MakeKey(configuration.main.auth));
@@ -328,6 +321,7 @@ Status Server::Parts::MakeLoops() {
     loops.push_back(std::make_unique<LoopParts>(clock));
     TW_RETURN_IF_ERROR(MakeLoop(i, key, api_keys));
   }
+  Connect(loops);
   return {};
 }
 
@@ -338,7 +332,9 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
       prepared.capture->head(),
       session::TailLimits{.bytes_max = configuration.main.history.memory_max.bytes}, metrics);
   parts.history = std::make_unique<PoolHistory>(*readers, parts.loop);
-  parts.bus = std::make_unique<LoopBus>(loops, index);
+  parts.bus = std::make_unique<session::ChannelBus>(
+      bus_epoch, ChannelBusOptionsOf(configuration.main.channels), parts.feed->broadcasts(),
+      parts.loop.timers(), clock, random, metrics);
   parts.verifier = std::make_unique<auth::TokenVerifier>(key, api_keys, clock, metrics);
   parts.services = std::make_unique<session::SessionServices>(
       session::SessionServices{.feed = *parts.feed,
@@ -346,6 +342,9 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
                                .bus = *parts.bus,
                                .verifier = *parts.verifier,
                                .catalog = prepared.catalog,
+                               .channel_policy = prepared.channel_policy,
+                               .rates = *rates,
+                               .random = random,
                                .timers = parts.loop.timers(),
                                .clock = clock,
                                .limits = session_limits,
@@ -428,6 +427,10 @@ void Server::Parts::Stop() {
   for (const auto& parts : loops) parts->loop.Stop();
   for (const auto& parts : loops) {
     if (parts->thread.joinable()) parts->thread.join();
+  }
+  // Sessions that end from here on tell no other loop, which may be gone before them.
+  for (const auto& parts : loops) {
+    if (parts->bus != nullptr) parts->bus->Connect({}, 0);
   }
   // Its threads post to the loops, so they end before the loops are destroyed.
   readers.reset();
