@@ -101,7 +101,7 @@ void Connect(std::vector<std::unique_ptr<LoopParts>>& loops) {
                        loop.Post(std::move(task));
                      }});
   }
-  for (size_t i = 0; i < loops.size(); ++i) loops[i]->bus->Connect(peers, i);
+  for (const auto& parts : loops) parts->bus->Connect(peers);
 }
 
 // Brings durable groups back to the loops whose connections wait for them.
@@ -333,7 +333,7 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
       session::TailLimits{.bytes_max = configuration.main.history.memory_max.bytes}, metrics);
   parts.history = std::make_unique<PoolHistory>(*readers, parts.loop);
   parts.bus = std::make_unique<session::ChannelBus>(
-      bus_epoch, ChannelBusOptionsOf(configuration.main.channels), parts.feed->broadcasts(),
+      bus_epoch, static_cast<uint16_t>(index), ChannelBusOptionsOf(configuration.main.channels), parts.feed->broadcasts(),
       parts.loop.timers(), clock, random, metrics);
   parts.verifier = std::make_unique<auth::TokenVerifier>(key, api_keys, clock, metrics);
   parts.services = std::make_unique<session::SessionServices>(
@@ -430,7 +430,7 @@ void Server::Parts::Stop() {
   }
   // Sessions that end from here on tell no other loop, which may be gone before them.
   for (const auto& parts : loops) {
-    if (parts->bus != nullptr) parts->bus->Connect({}, 0);
+    if (parts->bus != nullptr) parts->bus->Connect({});
   }
   // Its threads post to the loops, so they end before the loops are destroyed.
   readers.reset();

@@ -59,13 +59,14 @@ void PresenceMember::Leave(Departure departure) {
   if (topic_ != nullptr) hub_->Detach(*this, departure);
 }
 
-PresenceHub::PresenceHub(const PresenceOptions& options, PresenceLink& link,
+PresenceHub::PresenceHub(uint16_t loop, const PresenceOptions& options, PresenceLink& link,
                          io::TimerWheel& timers, const Clock& clock, Random& random,
                          telemetry::Registry& registry)
     : options_(options),
       link_(link),
       timers_(timers),
       clock_(clock),
+      loop_(loop),
       reference_prefix_(random.Hex(4)),
       metrics_(registry) {}
 
@@ -135,21 +136,26 @@ void PresenceHub::Detach(PresenceMember& member, Departure departure) {
     entry->lost = true;
     metrics_.metas.Add(-1);
     lost_.push_back({clock_.Mono() + options_.lost_after, topic.bus, topic.name,
-                     member.meta_, entry->generation});
+                     member.meta_, entry->claim});
     if (!lost_timer_.armed()) ArmLost();
     Announce(topic, {.kind = PresenceChange::Kind::kLost,
                      .meta = std::exchange(member.meta_, nullptr),
-                     .generation = entry->generation});
+                     .claim = entry->claim});
   }
   --topic.attached;
   member.topic_ = nullptr;
   EraseIfEmpty(topic);
 }
 
+// Claims of different loops are never equal, and each is higher than the one it follows.
+uint64_t PresenceHub::ClaimAfter(uint64_t claim) const {
+  return ((claim >> 16) + 1) << 16 | loop_;
+}
+
 PresenceMetaPtr PresenceHub::MakeMeta(std::string_view key, std::string_view previous,
                                       std::string_view tracked) {
   char number[24];
-  std::snprintf(number, sizeof(number), "%08llx",
+  std::snprintf(number, sizeof(number), "%02x%08llx", loop_,
                 static_cast<unsigned long long>(next_reference_++));
   auto meta = std::make_shared<PresenceMeta>();
   meta->key = key;
@@ -180,10 +186,10 @@ PresenceHub::Tracked PresenceHub::Track(PresenceMember& member, std::string_view
     Replace(topic, member, key, tracked, replaced);
     Schedule(topic);
   } else if (member.meta_ == nullptr) {
-    const uint32_t generation = FindEntry(topic, *replaced)->generation + 1;
+    const uint64_t claim = ClaimAfter(FindEntry(topic, *replaced)->claim);
     member.meta_ = replaced;
-    Put(topic, replaced, generation, &member);
-    Announce(topic, {.meta = replaced, .generation = generation});
+    Put(topic, replaced, claim, &member);
+    Announce(topic, {.meta = replaced, .claim = claim});
   }
   return Tracked::kOk;
 }
@@ -193,12 +199,13 @@ void PresenceHub::Replace(PresenceTopic& topic, PresenceMember& member, std::str
   PresenceChange change;
   if (replaced != nullptr) {
     change.replaced = replaced;
-    change.replaced_generation = FindEntry(topic, *replaced)->generation;
-    Drop(topic, *replaced, change.replaced_generation);
+    change.replaced_claim = FindEntry(topic, *replaced)->claim;
+    Drop(topic, *replaced, change.replaced_claim);
   }
   change.meta = MakeMeta(key, replaced == nullptr ? "" : replaced->reference, tracked);
   member.meta_ = change.meta;
-  Put(topic, change.meta, 0, &member);
+  change.claim = ClaimAfter(0);
+  Put(topic, change.meta, change.claim, &member);
   Announce(topic, std::move(change));
 }
 
@@ -207,10 +214,10 @@ void PresenceHub::Untrack(PresenceMember& member) {
   PresenceTopic& topic = *member.topic_;
   metrics_.metas.Add(-1);
   const PresenceMetaPtr meta = std::exchange(member.meta_, nullptr);
-  const uint32_t generation = FindEntry(topic, *meta)->generation;
-  Drop(topic, *meta, generation);
+  const uint64_t claim = FindEntry(topic, *meta)->claim;
+  Drop(topic, *meta, claim);
   Announce(topic,
-           {.kind = PresenceChange::Kind::kLeft, .meta = meta, .generation = generation});
+           {.kind = PresenceChange::Kind::kLeft, .meta = meta, .claim = claim});
   Schedule(topic);
 }
 
@@ -225,26 +232,21 @@ void PresenceHub::Apply(const PresenceChange& change) {
   switch (change.kind) {
     case PresenceChange::Kind::kJoined: {
       if (change.replaced != nullptr) {
-        DropElsewhere(topic, *change.replaced, change.replaced_generation);
+        Drop(topic, *change.replaced, change.replaced_claim);
       }
       PresenceEntry* const entry = FindEntry(topic, *change.meta);
-      // Equal generations: two loops took it over at once, so each says it anew; what one of them
-      // has given up since is not there again on the other's word.
-      const bool news = entry == nullptr || entry->generation < change.generation;
-      if (entry != nullptr && entry->owner != nullptr && entry->generation <= change.generation) {
-        SayAnew(topic, *entry);
-      }
-      if (news) Put(topic, change.meta, change.generation, nullptr);
+      if (entry != nullptr && entry->claim > change.claim) break;
+      // Two loops took it over at once: the lower claim gives way and says it anew.
+      if (entry != nullptr && entry->owner != nullptr) SayAnew(topic, *entry);
+      Put(topic, change.meta, change.claim, nullptr);
       break;
     }
     case PresenceChange::Kind::kLeft:
-      DropElsewhere(topic, *change.meta, change.generation);
+      Drop(topic, *change.meta, change.claim);
       break;
     case PresenceChange::Kind::kLost: {
       PresenceEntry* const entry = FindEntry(topic, *change.meta);
-      if (entry != nullptr && entry->owner == nullptr && entry->generation <= change.generation) {
-        entry->lost = true;
-      }
+      if (entry != nullptr && entry->claim == change.claim) entry->lost = true;
       break;
     }
   }
@@ -256,37 +258,28 @@ void PresenceHub::SayAnew(PresenceTopic& topic, const PresenceEntry& entry) {
   Replace(topic, *entry.owner, meta->key, meta->meta.tracked(), meta);
 }
 
-// On another loop's word. What a member of this loop says is not gone: it was taken over meanwhile.
-void PresenceHub::DropElsewhere(PresenceTopic& topic, const PresenceMeta& meta,
-                                uint32_t generation) {
-  PresenceEntry* const entry = FindEntry(topic, meta);
-  if (entry == nullptr || entry->generation > generation) return;
-  if (entry->owner != nullptr) return SayAnew(topic, *entry);
-  Drop(topic, meta, generation);
-}
-
-void PresenceHub::Put(PresenceTopic& topic, const PresenceMetaPtr& meta, uint32_t generation,
+void PresenceHub::Put(PresenceTopic& topic, const PresenceMetaPtr& meta, uint64_t claim,
                       PresenceMember* owner) {
   if (PresenceEntry* const entry = FindEntry(topic, *meta)) {
     entry->lost = false;
-    entry->generation = generation;
+    entry->claim = claim;
     entry->owner = owner;
     return;
   }
-  topic.metas[meta->key].push_back({.meta = meta, .generation = generation, .owner = owner});
+  topic.metas[meta->key].push_back({.meta = meta, .claim = claim, .owner = owner});
   ++topic.metas_count;
   // Gone and back before anyone was told: nothing to tell.
   if (topic.left.erase(meta->reference) == 0) topic.joined.emplace(meta->reference, meta);
 }
 
-void PresenceHub::Drop(PresenceTopic& topic, const PresenceMeta& meta, uint32_t generation) {
+void PresenceHub::Drop(PresenceTopic& topic, const PresenceMeta& meta, uint64_t claim) {
   const auto found = topic.metas.find(meta.key);
   if (found == topic.metas.end()) return;
   auto& entries = found->second;
   const auto entry = std::ranges::find(entries, meta.reference, [](const auto& candidate) {
     return std::string_view(candidate.meta->reference);
   });
-  if (entry == entries.end() || entry->generation > generation) return;
+  if (entry == entries.end() || entry->claim != claim) return;
   const PresenceMetaPtr kept = entry->meta;
   entries.erase(entry);
   if (entries.empty()) topic.metas.erase(found);
@@ -363,13 +356,10 @@ void PresenceHub::OnLost() {
     const Lost lost = std::move(lost_.front());
     lost_.pop_front();
     PresenceTopic& topic = Find(lost.bus, lost.topic);
-    const PresenceEntry* const entry = FindEntry(topic, *lost.meta);
-    if (entry != nullptr && entry->lost && entry->generation == lost.generation) {
-      Drop(topic, *lost.meta, lost.generation);
-      Announce(topic, {.kind = PresenceChange::Kind::kLeft,
-                       .meta = lost.meta,
-                       .generation = lost.generation});
-    }
+    // Told even when another loop has taken it over: a third one may hear of this claim last.
+    Drop(topic, *lost.meta, lost.claim);
+    Announce(topic,
+             {.kind = PresenceChange::Kind::kLeft, .meta = lost.meta, .claim = lost.claim});
     Schedule(topic);
   }
   if (!lost_.empty()) ArmLost();

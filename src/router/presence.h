@@ -7,7 +7,8 @@
 // Changes of one loop arrive in order at the others, and metas are independent of each other, so
 // all loops come to the same state. A channel whose connection was lost leaves its meta behind for
 // `lost_after`; whoever tracks the same key meanwhile takes it over, so that a short cut is not seen.
-// Each taking over raises the meta's generation, so that its former loop's word counts no more.
+// Each taking over is a new, higher claim on the meta. Each claim's end is told by the loop that made
+// it and counts for that claim only, so that words of former owners that arrive late do no harm.
 //
 // A small topic tells each change at once. A large one gathers changes for a while that grows with
 // it: one frame then tells all of them, and joiners that wait share one encoded state. So the cost of
@@ -55,9 +56,9 @@ struct PresenceChange {
   Bus bus = Bus::kPublic;
   std::string topic;  // With "realtime:".
   PresenceMetaPtr meta;
-  uint32_t generation = 0;  // What is newer than that is left alone.
+  uint64_t claim = 0;  // The one that begins, ends or is lost.
   PresenceMetaPtr replaced;
-  uint32_t replaced_generation = 0;
+  uint64_t replaced_claim = 0;
 };
 
 // Takes changes to the other loops, each loop's in order.
@@ -127,8 +128,8 @@ struct PresenceMetrics {
 // One per loop.
 class PresenceHub {
  public:
-  // All references outlive the hub.
-  PresenceHub(const PresenceOptions& options, PresenceLink& link, io::TimerWheel& timers,
+  // `loop`: this loop's index. All references outlive the hub.
+  PresenceHub(uint16_t loop, const PresenceOptions& options, PresenceLink& link, io::TimerWheel& timers,
               const Clock& clock, Random& random, telemetry::Registry& registry);
   ~PresenceHub();
 
@@ -159,19 +160,19 @@ class PresenceHub {
     Bus bus;
     std::string topic;
     PresenceMetaPtr meta;
-    uint32_t generation;
+    uint64_t claim;
   };
 
   PresenceTopic& Find(Bus bus, std::string_view topic);
   void Detach(PresenceMember& member, Departure departure);
+  uint64_t ClaimAfter(uint64_t claim) const;
   PresenceMetaPtr MakeMeta(std::string_view key, std::string_view previous,
                            std::string_view tracked);
   // Tells the other loops.
   void Announce(PresenceTopic& topic, PresenceChange change);
-  void Put(PresenceTopic& topic, const PresenceMetaPtr& meta, uint32_t generation,
+  void Put(PresenceTopic& topic, const PresenceMetaPtr& meta, uint64_t claim,
            PresenceMember* owner);
-  void Drop(PresenceTopic& topic, const PresenceMeta& meta, uint32_t generation);
-  void DropElsewhere(PresenceTopic& topic, const PresenceMeta& meta, uint32_t generation);
+  void Drop(PresenceTopic& topic, const PresenceMeta& meta, uint64_t claim);
   void SayAnew(PresenceTopic& topic, const PresenceEntry& entry);
   // `member` says `tracked` under a new reference, instead of `replaced` when that is set.
   void Replace(PresenceTopic& topic, PresenceMember& member, std::string_view key,
@@ -188,6 +189,7 @@ class PresenceHub {
   PresenceLink& link_;
   io::TimerWheel& timers_;
   const Clock& clock_;
+  const uint16_t loop_;
   const std::string reference_prefix_;
   uint64_t next_reference_ = 1;
   StringMap<std::unique_ptr<PresenceTopic>> topics_[2];

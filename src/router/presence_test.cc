@@ -102,7 +102,7 @@ class Loops {
     for (size_t i = 0; i < count; ++i) {
       links_.push_back(std::make_unique<Link>(*this, i));
       timers_.push_back(std::make_unique<io::TimerWheel>(clock_.Mono()));
-      hubs_.push_back(std::make_unique<PresenceHub>(options, *links_[i], *timers_[i], clock_,
+      hubs_.push_back(std::make_unique<PresenceHub>(static_cast<uint16_t>(i), options, *links_[i], *timers_[i], clock_,
                                                     random_, registry_));
     }
     mail_.resize(count * count);

@@ -12,7 +12,7 @@ namespace tw::router {
 
 struct PresenceEntry {
   PresenceMetaPtr meta;
-  uint32_t generation = 0;
+  uint64_t claim = 0;
   PresenceMember* owner = nullptr;  // Null for metas of other loops and lost ones.
   bool lost = false;
 };

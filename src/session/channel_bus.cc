@@ -5,18 +5,16 @@
 
 namespace tw::session {
 
-ChannelBus::ChannelBus(uint64_t epoch, const ChannelBusOptions& options,
+ChannelBus::ChannelBus(uint64_t epoch, uint16_t own, const ChannelBusOptions& options,
                        router::BroadcastHub& members, io::TimerWheel& timers, const Clock& clock,
                        Random& random, telemetry::Registry& registry)
     : members_(members),
       clock_(clock),
       history_(epoch, options.history, registry),
-      presence_(options.presence, *this, timers, clock, random, registry) {}
+      presence_(own, options.presence, *this, timers, clock, random, registry),
+      own_(own) {}
 
-void ChannelBus::Connect(std::vector<Peer> peers, size_t own) {
-  peers_ = std::move(peers);
-  own_ = own;
-}
+void ChannelBus::Connect(std::vector<Peer> peers) { peers_ = std::move(peers); }
 
 size_t ChannelBus::HomeOf(router::Bus bus, const std::string& topic) const {
   if (peers_.size() < 2) return own_;

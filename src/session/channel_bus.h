@@ -31,8 +31,9 @@ struct ChannelBusOptions {
 // One per loop; used on it only. All buses of a process are made, then connected, then used.
 class ChannelBus final : public router::PresenceLink {
  public:
-  // `epoch`: random, not zero, the same for all of them. The references outlive the bus.
-  ChannelBus(uint64_t epoch, const ChannelBusOptions& options, router::BroadcastHub& members,
+  // `epoch`: random, not zero, the same for all of them; `own`: this loop's index. The references
+  // outlive the bus.
+  ChannelBus(uint64_t epoch, uint16_t own, const ChannelBusOptions& options, router::BroadcastHub& members,
              io::TimerWheel& timers, const Clock& clock, Random& random,
              telemetry::Registry& registry);
 
@@ -41,8 +42,8 @@ class ChannelBus final : public router::PresenceLink {
     ChannelBus* bus = nullptr;
     std::function<void(Function<void()>)> post;
   };
-  // All loops in the same order everywhere; `own` is this one's index. Without it the bus is alone.
-  void Connect(std::vector<Peer> peers, size_t own);
+  // All loops, by index, this one as well. Without it the bus is alone, as it is again without peers.
+  void Connect(std::vector<Peer> peers);
 
   // To all members of the message's topic, here at once when this is the topic's home.
   void Publish(router::Broadcast message);
@@ -63,8 +64,8 @@ class ChannelBus final : public router::PresenceLink {
   const Clock& clock_;
   router::BroadcastHistory history_;
   router::PresenceHub presence_;
+  const size_t own_;
   std::vector<Peer> peers_;
-  size_t own_ = 0;
 };
 
 }  // namespace tw::session

@@ -95,8 +95,8 @@ class FakeHistory final : public History {
 // One loop.
 class TestLoop {
  public:
-  explicit TestLoop(const TailLimits& tail = {}, Position head = {1, 0})
-      : feed(head, tail, metrics) {
+  explicit TestLoop(const TailLimits& tail = {}, Position head = {1, 0}, uint16_t index = 0)
+      : loop_index(index), feed(head, tail, metrics) {
     auto catalog_made = std::make_shared<policy::Catalog>();
     catalog_made->Add({relation, router::OwnOrgPolicy(relation)});
     auto notes = std::make_shared<Relation>(*relation);
@@ -166,6 +166,7 @@ class TestLoop {
     return *compiled;
   }
 
+  const uint16_t loop_index;
   telemetry::Registry metrics;
   testing::FakeClock clock;
   io::TimerWheel timers{clock.Mono()};
@@ -179,7 +180,7 @@ class TestLoop {
   RelationPtr relation = router::Tasks();
   router::Commits commits{relation};
   LiveFeed feed;
-  ChannelBus bus{7, {}, feed.broadcasts(), timers, clock, random, metrics};
+  ChannelBus bus{7, loop_index, {}, feed.broadcasts(), timers, clock, random, metrics};
   std::unique_ptr<SessionServices> services;
 };
 

@@ -69,7 +69,7 @@ Life::~Life() {
   for (auto& loop : loops_) {
     if (loop == nullptr) continue;
     loop->posted.clear();
-    if (loop->bus != nullptr) loop->bus->Connect({}, 0);
+    if (loop->bus != nullptr) loop->bus->Connect({});
   }
   reads_.clear();
 }
@@ -145,12 +145,13 @@ Status Life::OpenLoops() {
   TW_ASSIGN_OR_RETURN(const auto key, MakeKey(machine_.configuration));
   session_metrics_ = std::make_unique<session::SessionMetrics>(metrics_);
   const uint64_t epoch = machine_.random.Next() | 1;
+  uint16_t index = 0;
   for (auto& loop : loops_) {
     loop = std::make_unique<SimLoop>(machine_.clock.Mono());
     loop->feed = std::make_unique<session::LiveFeed>(capture().head(), options_.tail, metrics_);
     loop->history = std::make_unique<History>(*this, *loop);
     loop->bus = std::make_unique<session::ChannelBus>(
-        epoch, session::ChannelBusOptions{}, loop->feed->broadcasts(), loop->timers,
+        epoch, index++, session::ChannelBusOptions{}, loop->feed->broadcasts(), loop->timers,
         machine_.clock, machine_.random, metrics_);
     loop->verifier = std::make_unique<auth::TokenVerifier>(key, auth::ApiKeys(), machine_.clock,
                                                            metrics_);
@@ -174,7 +175,7 @@ Status Life::OpenLoops() {
                        loop.posted.push_back(std::move(task));
                      }});
   }
-  for (size_t i = 0; i < loops_.size(); ++i) loops_[i]->bus->Connect(peers, i);
+  for (auto& loop : loops_) loop->bus->Connect(peers);
   return {};
 }
 
