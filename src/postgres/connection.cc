@@ -148,7 +148,8 @@ ErrorCode CodeOfSqlState(std::string_view s) {
       {"3D000", ErrorCode::kNotFound},         {"3F000", ErrorCode::kNotFound},
       {"42P01", ErrorCode::kNotFound},         {"42703", ErrorCode::kNotFound},
       {"42704", ErrorCode::kNotFound},         {"42883", ErrorCode::kNotFound},
-      {"42P07", ErrorCode::kAlreadyExists},    {"42710", ErrorCode::kAlreadyExists},
+      {"42P06", ErrorCode::kAlreadyExists},    {"42P07", ErrorCode::kAlreadyExists},
+      {"42710", ErrorCode::kAlreadyExists},
       {"XX001", ErrorCode::kDataLoss},         {"XX002", ErrorCode::kDataLoss},
       // Classes, after the single codes.
       {"08", ErrorCode::kUnavailable},         {"57P", ErrorCode::kUnavailable},

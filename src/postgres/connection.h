@@ -6,7 +6,7 @@
 //              I/O) → assembler.h (bytes → whole transactions).
 // Errors       By SQLSTATE class: 08, 57P0x, 53300, 55006, 40001, 40P01 → kUnavailable; 28 →
 //              kUnauthenticated; 42501 → kPermissionDenied; 3D000, 42P01, 42703, 42704, 42883 →
-//              kNotFound; 42P07, 42710 → kAlreadyExists; 22, 23 and the rest of 42 →
+//              kNotFound; 42P06, 42P07, 42710 → kAlreadyExists; 22, 23 and the rest of 42 →
 //              kInvalidArgument; 53, 54, 57014 → kResourceExhausted; 25, 55 → kFailedPrecondition;
 //              XX001, XX002 → kDataLoss; everything else → kInternal. Messages hold the server's own
 //              text and the SQLSTATE, never a password.
