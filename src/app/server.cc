@@ -188,8 +188,8 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
       session::TailLimits{.bytes_max = configuration.main.history.memory_max.bytes}, metrics);
   parts.history = std::make_unique<PoolHistory>(*readers, parts.loop);
   parts.bus = std::make_unique<session::ChannelBus>(
-      bus_epoch, static_cast<uint16_t>(index), ChannelBusOptionsOf(configuration.main.channels), parts.feed->broadcasts(),
-      parts.loop.timers(), clock, random, metrics);
+      bus_epoch, static_cast<uint16_t>(index), ChannelBusOptionsOf(configuration.main.channels),
+      parts.feed->broadcasts(), parts.loop.timers(), clock, random, metrics);
   parts.verifier = std::make_unique<auth::TokenVerifier>(key, api_keys, clock, metrics);
   parts.services = std::make_unique<session::SessionServices>(
       session::SessionServices{.feed = *parts.feed,

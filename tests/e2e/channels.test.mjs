@@ -327,7 +327,10 @@ test('phoenix 1.8 brings its token as a subprotocol', limit, async (t) => {
     authToken: server.info.anon_key,
     transport: WebSocket,
   });
-  t.after(() => socket.disconnect());
+  t.after(() => {
+    for (const channel of [...socket.channels]) channel.leave();
+    socket.disconnect();
+  });
   socket.connect();
   await new Promise((resolve, reject) =>
     socket.channel('realtime:room', {}).join().receive('ok', resolve).receive('error', reject),

@@ -26,7 +26,11 @@ export async function connect(t, server, release, { token, vsn, ...options } = {
     ...(vsn ? { vsn } : {}),
     ...options,
   });
-  t.after(() => client.disconnect());
+  t.after(() => {
+    // A channel that was refused would try again for ever, and keep the process alive.
+    void Promise.resolve(client.removeAllChannels()).catch(() => {});
+    client.disconnect();
+  });
   return client;
 }
 
@@ -52,7 +56,10 @@ export async function phoenix(t, server, release, { token, options = {} } = {}) 
     transport: WebSocket,
     ...options,
   });
-  t.after(() => socket.disconnect());
+  t.after(() => {
+    for (const channel of [...socket.channels]) channel.leave();
+    socket.disconnect();
+  });
   socket.connect();
   return { socket, Presence };
 }
