@@ -25,6 +25,8 @@ export interface LiveRows<Row> {
   readonly snapshot: LiveSnapshot<Row>;
   /** Calls back after each change, with the changes that led to it (none after a new read). */
   onChange(listener: (changes: readonly Change<Row>[]) => void): () => void;
+  /** Reads again; resolves when it is done, whether or not it succeeded. */
+  refresh(): Promise<void>;
   close(): void;
 }
 
@@ -153,6 +155,7 @@ export function live<Row extends object>(
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    refresh: () => read(),
     close() {
       aborter.abort();
       env.clearTimeout(timer);
