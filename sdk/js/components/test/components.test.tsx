@@ -126,7 +126,7 @@ it('shows how fresh the sources are and refreshes by hand', async () => {
       id: 1,
       organization_id: 'o1',
       source: 'meta',
-      last_synced_at: new Date(Date.now() - 300_000).toISOString(),
+      last_synced_at: new Date(Date.now() - 302_000).toISOString(),
       last_sync_status: 'success',
     },
     { id: 2, organization_id: 'o1', source: 'switchboard', last_sync_status: 'failed' },
@@ -152,7 +152,7 @@ it('reaches WCAG AA in light and dark', () => {
     const [light, dark] = [luminance(a), luminance(b)].sort((x, y) => y - x);
     return (light! + 0.05) / (dark! + 0.05);
   };
-  const blocks = css.match(/\{[^{}]*--tw-surface[^{}]*\}/g)!;
+  const blocks = css.match(/\{[^{}]*--tw-surface: [^{}]*\}/g)!;
   expect(blocks).toHaveLength(3);
   for (const block of blocks) {
     const colour = (name: string) => new RegExp(`--tw-${name}: (#\\w{6})`).exec(block)![1]!;
