@@ -1,4 +1,4 @@
-import type { Client } from '@tidewire/client';
+import type { SharedClient } from '@tidewire/client/shared';
 import {
   ConnectionStatus,
   NotificationProvider,
@@ -17,7 +17,7 @@ import { useCustomerProfile } from './tables.js';
 function Root(): ReactNode {
   const [users, setUsers] = useState<readonly DemoUser[]>([]);
   const [user, setUser] = useState<DemoUser | null>(null);
-  const [client, setClient] = useState<Client | null>(null);
+  const [client, setClient] = useState<SharedClient | null>(null);
   const [error, setError] = useState<string | null>(null);
   useEffect(() => {
     loadUsers().then(

@@ -1,4 +1,5 @@
-import { configFromEnv, createClient, type Client } from '@tidewire/client';
+import { configFromEnv } from '@tidewire/client';
+import { createSharedClient, type SharedClient } from '@tidewire/client/shared';
 
 export interface DemoUser {
   readonly name: string;
@@ -14,12 +15,23 @@ export async function loadUsers(): Promise<DemoUser[]> {
   return ((await answer.json()) as { users: DemoUser[] }).users;
 }
 
-/** One connection for everything on the page; released while the page is hidden. */
-export function openClient(user: DemoUser): Client {
+/**
+ * One connection for everything in all tabs of this user; released while all of them are hidden.
+ * `?share=worker|tabs|off` chooses how, for trying it out.
+ */
+export function openClient(user: DemoUser): SharedClient {
   const search = Object.fromEntries(new URLSearchParams(location.search));
   const config = configFromEnv({ ...import.meta.env, ...search });
   const hidden = Number(search['hidden'] ?? 60_000);
-  return createClient({
+  const worker = () =>
+    new SharedWorker(new URL('./connection-worker.ts', import.meta.url), {
+      type: 'module',
+      name: `fern-${user.sub}`,
+    });
+  return createSharedClient({
+    user: user.sub,
+    share: search['share'] === 'off' ? 'off' : 'auto',
+    ...(search['share'] !== 'tabs' && { worker }),
     url: config.url ?? location.origin,
     accessToken: user.token,
     websocket: config.websocket,
