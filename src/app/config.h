@@ -12,6 +12,23 @@ namespace tw::app {
 
 using namespace std::chrono_literals;
 
+struct CompressionConfig {
+  bool enabled = false;
+  uint32_t level = 1;
+  config::ByteSize bytes_min{512};
+  config::ByteSize expanded_max{5'000'000};
+};
+
+constexpr void Describe(config::Of<CompressionConfig> auto& config, auto&& field) {
+  field("enabled", config.enabled,
+        "Whether permessage-deflate (RFC 7692) is accepted when a client offers it.");
+  field("level", config.level, 1u, 9u, "zlib's level: 1 is the fastest, 9 the smallest.");
+  field("bytes_min", config.bytes_min, config::ByteSize{64}, config::MiB(1),
+        "Smaller messages are sent as they are.");
+  field("expanded_max", config.expanded_max, config::KiB(16), config::MiB(64),
+        "Bytes that one message of a client may expand to.");
+}
+
 struct ServerConfig {
   std::string listen = "127.0.0.1:4000";
   uint32_t loops = 0;
@@ -22,6 +39,7 @@ struct ServerConfig {
   config::ByteSize message_max{5'000'000};
   uint32_t connections_max = 100'000;
   std::vector<std::string> allowed_origins;
+  CompressionConfig compression;
 };
 
 constexpr void Describe(config::Of<ServerConfig> auto& config, auto&& field) {
@@ -42,6 +60,8 @@ constexpr void Describe(config::Of<ServerConfig> auto& config, auto&& field) {
         "Open connections of the whole process; more are refused.");
   field("allowed_origins", config.allowed_origins,
         "Origins of pages that may open realtime connections, matched exactly; empty: all.");
+  field("compression", config.compression,
+        "Compression of realtime messages: once per message, shared by all who read it.");
 }
 
 struct ApiKeyConfig {

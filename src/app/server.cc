@@ -157,6 +157,11 @@ gateway::GatewayLimits GatewayLimitsOf(const ServerConfig& config, size_t loops,
   limits.connections_max = std::max<uint32_t>(1, config.connections_max / uint32_t(loops));
   limits.allowed_origins = config.allowed_origins;
   limits.hosts = hosts;
+  limits.compression = {
+      .enabled = config.compression.enabled,
+      .options = {.level = static_cast<int>(config.compression.level),
+                  .bytes_min = static_cast<uint32_t>(config.compression.bytes_min.bytes)},
+      .inflated_bytes_max = static_cast<uint32_t>(config.compression.expanded_max.bytes)};
   return limits;
 }
 

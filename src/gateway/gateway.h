@@ -30,11 +30,19 @@
 #include "query/table_reader.h"
 #include "session/session.h"
 #include "telemetry/metrics.h"
+#include "websocket/frame_compressor.h"
 
 namespace tw::gateway {
 
 // Which Host headers are answered.
 enum class Hosts : uint8_t { kAny, kLoopback };
+
+// permessage-deflate for clients that offer it.
+struct CompressionLimits {
+  bool enabled = false;
+  websocket::CompressionOptions options;
+  uint32_t inflated_bytes_max = 5'000'000;  // What one message of a client may expand to.
+};
 
 struct GatewayLimits {
   size_t body_bytes_default = 64 * 1024;
@@ -48,6 +56,7 @@ struct GatewayLimits {
   std::vector<std::string> allowed_origins;  // Empty: all.
   Hosts hosts = Hosts::kAny;
   query::ReaderLimits reads;
+  CompressionLimits compression;
 };
 
 struct GatewayMetrics {
@@ -118,11 +127,14 @@ class Gateway {
   void Drain();
   bool draining() const { return draining_; }
   size_t connections() const { return connections_.size(); }
+  // Compresses a frame once for all connections of this loop.
+  websocket::FrameCompressor& compressor() { return compressor_; }
 
   const Wiring& wiring() const { return wiring_; }
 
  private:
   Wiring wiring_;
+  websocket::FrameCompressor compressor_{wiring_.limits.compression.options};
   uint64_t next_id_ = 1;
   bool draining_ = false;
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;

@@ -45,6 +45,7 @@ bool TestClient::More() {
   const ssize_t got = recv(socket_, bytes, sizeof bytes, 0);
   if (got <= 0) return false;
   buffer_.append(bytes, static_cast<size_t>(got));
+  bytes_received_ += static_cast<size_t>(got);
   return true;
 }
 
@@ -85,14 +86,14 @@ bool TestClient::Ends() {
   }
 }
 
-std::string TestClient::UpgradeRequest(std::string_view token) {
+std::string TestClient::UpgradeRequest(std::string_view token, std::string_view extra_headers) {
   return Get("/realtime/v1/websocket?vsn=2.0.0&apikey=" + std::string(token),
              "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n");
+             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + std::string(extra_headers));
 }
 
-std::string TestClient::Upgrade(std::string_view token) {
-  Send(UpgradeRequest(token));
+std::string TestClient::Upgrade(std::string_view token, std::string_view extra_headers) {
+  Send(UpgradeRequest(token, extra_headers));
   const std::string response = Response();
   return response.substr(0, response.find('\r'));
 }

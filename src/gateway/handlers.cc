@@ -212,10 +212,15 @@ void HandleRealtime(Connection& connection) {
   if (key.empty()) return connection.RespondError(401, "API key is missing");
   auto claims = gateway.wiring().sessions.verifier.Verify(key);
   if (!claims) return connection.RespondError(401, ConnectMessage(claims.error()));
-  websocket::AppendUpgradeResponse(out, *upgrade);
+  // Only behind authentication: nobody else's bytes are ever expanded.
+  const auto deflate = gateway.wiring().limits.compression.enabled
+                           ? websocket::ChooseDeflate(head.headers)
+                           : std::nullopt;
+  websocket::AppendUpgradeResponse(out, *upgrade,
+                                   deflate ? websocket::DeflateAnswer(*deflate) : "");
   connection.BecomeRealtime(
       out, std::make_unique<RealtimeConnection>(gateway, connection.id(), *version,
-                                                std::move(*claims)));
+                                                std::move(*claims), deflate));
 }
 
 void HandleDemoConfig(Connection& connection) {

@@ -10,13 +10,39 @@ using websocket::CloseCode;
 using websocket::Event;
 using websocket::Opcode;
 
+// The session's way out where permessage-deflate was agreed on. A class of its own, so that the plain
+// way has nothing to ask per delivery.
+class RealtimeConnection::Compressing final : public session::Transport {
+ public:
+  Compressing(RealtimeConnection& plain, const websocket::DeflateAgreement& agreement)
+      : plain_(plain), window_bits_(agreement.window_bits) {}
+
+  void OnFrame(const io::SharedBytes& frame) override {
+    plain_.OnFrame(plain_.gateway_.compressor().Compress(frame, window_bits_));
+  }
+  bool Congested() override { return plain_.Congested(); }
+  void CloseWith(uint16_t code, std::string_view reason) override {
+    plain_.CloseWith(code, reason);
+  }
+
+ private:
+  RealtimeConnection& plain_;
+  const uint8_t window_bits_;
+};
+
 RealtimeConnection::RealtimeConnection(Gateway& gateway, uint64_t id, protocol::Version version,
-                                       ClaimsPtr claims)
+                                       ClaimsPtr claims,
+                                       std::optional<websocket::DeflateAgreement> deflate)
     : gateway_(gateway),
       id_(id),
       decoder_(websocket::Role::kServer,
-               {.message_bytes_max = gateway.wiring().limits.message_bytes_max}),
-      session_(gateway.wiring().sessions, *this, version, std::move(claims)) {
+               {.message_bytes_max = gateway.wiring().limits.message_bytes_max,
+                .inflated_bytes_max =
+                    deflate ? gateway.wiring().limits.compression.inflated_bytes_max : 0}),
+      compressing_(deflate ? std::make_unique<Compressing>(*this, *deflate) : nullptr),
+      session_(gateway.wiring().sessions,
+               compressing_ ? static_cast<session::Transport&>(*compressing_) : *this, version,
+               std::move(claims)) {
   gateway_.wiring().metrics.realtime_connections.Add(1);
 }
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -16,8 +18,9 @@ class Gateway;
 
 class RealtimeConnection final : public session::Transport {
  public:
-  // `id` is the connection's that it belongs to.
-  RealtimeConnection(Gateway& gateway, uint64_t id, protocol::Version version, ClaimsPtr claims);
+  // `id` is the connection's that it belongs to; `deflate` is what the handshake agreed on.
+  RealtimeConnection(Gateway& gateway, uint64_t id, protocol::Version version, ClaimsPtr claims,
+                     std::optional<websocket::DeflateAgreement> deflate);
   ~RealtimeConnection() override;
 
   // The stream is a WebSocket from here on; it outlives this.
@@ -34,6 +37,8 @@ class RealtimeConnection final : public session::Transport {
   void CloseWith(uint16_t code, std::string_view reason) override;
 
  private:
+  class Compressing;
+
   void OnEvent(const websocket::Event& event);
   void OnSilence();
   void Resume();
@@ -43,6 +48,7 @@ class RealtimeConnection final : public session::Transport {
   const uint64_t id_;
   io::Stream* stream_ = nullptr;
   websocket::Decoder decoder_;
+  std::unique_ptr<Compressing> compressing_;  // Null: frames go as they are.
   session::Session session_;
   io::Timer silence_;
   bool pinged_ = false;

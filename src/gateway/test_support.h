@@ -40,14 +40,18 @@ class TestClient {
   // Reads until the peer ends; true when it did so within five seconds.
   bool Ends();
   // Opens the realtime protocol with `token`; the response's first line.
-  std::string Upgrade(std::string_view token);
-  static std::string UpgradeRequest(std::string_view token);
+  std::string Upgrade(std::string_view token, std::string_view extra_headers = "");
+  static std::string UpgradeRequest(std::string_view token, std::string_view extra_headers = "");
+  size_t bytes_received() const { return bytes_received_; }
 
  private:
   bool More();
   int socket_;
   std::string buffer_;
-  websocket::Decoder decoder_{websocket::Role::kClient, {.message_bytes_max = 64u << 20}};
+  size_t bytes_received_ = 0;
+  websocket::Decoder decoder_{
+      websocket::Role::kClient,
+      {.message_bytes_max = 64u << 20, .inflated_bytes_max = 64u << 20}};
 };
 
 inline std::string Get(std::string_view path, std::string_view headers = "") {
