@@ -7,8 +7,8 @@
 #include "base/check.h"
 #include "base/strings.h"
 #include "gateway/gateway.h"
-#include "gateway/realtime_connection.h"
 #include "gateway/routes.h"
+#include "gateway/stream_transport.h"
 #include "json/json.h"
 
 namespace tw::gateway {
@@ -31,6 +31,9 @@ Connection::Connection(Gateway& gateway, uint64_t id, std::unique_ptr<io::Stream
       request_(std::make_unique<http::RequestParser>()) {
   gateway_.wiring().loop.timers().Arm<&Connection::OnDeadline>(
       deadline_, gateway_.wiring().limits.request_timeout, this);
+  constexpr size_t kAnswerBytesMin = 64 * 1024;  // Within the age: 2 KiB/s by default.
+  stream_->set_unsent_limit(
+      {.age_max = gateway_.wiring().limits.outbox_age_max, .bytes_min = kAnswerBytesMin});
   stream_->Start(*this);
 }
 
@@ -120,17 +123,19 @@ void Connection::OnRequest() {
   route_->handle(*this);
 }
 
-// The one place where a request's token is judged.
-bool Connection::Authenticate() {
-  const http::RequestHead& request = head();
-  std::string_view token = request.Header("authorization");
+std::string_view Connection::BearerToken() const {
   constexpr std::string_view kBearer = "bearer ";
+  const std::string_view token = head().Header("authorization");
   if (token.size() > kBearer.size() &&
       EqualsIgnoreCase(token.substr(0, kBearer.size()), kBearer)) {
-    token.remove_prefix(kBearer.size());
-  } else {
-    token = request.Header("apikey");
+    return token.substr(kBearer.size());
   }
+  return head().Header("apikey");
+}
+
+// The one place where a request's token is judged.
+bool Connection::Authenticate() {
+  const std::string_view token = BearerToken();
   if (token.empty()) {
     RespondError(401, "API key is missing");
     return false;
@@ -193,7 +198,7 @@ void Connection::FinishAnswer(http::KeepAlive keep_alive) {
 }
 
 void Connection::BecomeRealtime(std::string_view response,
-                                std::unique_ptr<RealtimeConnection> realtime) {
+                                std::unique_ptr<StreamTransport> realtime) {
   TW_CHECK(state_ == State::kAnswering);
   stream_->Send(io::SharedBytes::Copy(response));
   realtime_ = std::move(realtime);
@@ -225,6 +230,14 @@ void Connection::OnDeadline() {
 void Connection::OnDrained() {
   if (state_ == State::kRealtime) return realtime_->OnDrained();
   if (std::exchange(blocked_, false)) stream_->ResumeReading();
+}
+
+// Of an answer to a request: its reader takes less than the least that is acceptable.
+void Connection::OnUnsentTooOld() {
+  if (state_ == State::kRealtime) return realtime_->OnUnsentTooOld();
+  gateway_.wiring().metrics.slow_readers.Add();
+  state_ = State::kClosing;
+  stream_->Abort();
 }
 
 void Connection::OnClosed(io::CloseCause) { gateway_.Remove(id_); }

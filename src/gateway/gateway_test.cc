@@ -66,6 +66,21 @@ std::string TestClient::Response() {
   }
 }
 
+std::string TestClient::Until(std::string_view mark) {
+  size_t at;
+  while ((at = buffer_.find(mark)) == std::string::npos) {
+    if (!More()) return std::exchange(buffer_, {});
+  }
+  std::string text = buffer_.substr(0, at + mark.size());
+  buffer_.erase(0, text.size());
+  return text;
+}
+
+void TestClient::Close() {
+  close(socket_);
+  socket_ = -1;
+}
+
 std::string TestClient::Event() {
   for (;;) {
     std::span<char> rest(buffer_);

@@ -10,7 +10,11 @@ void HandleReady(Connection& connection);
 void HandleMetrics(Connection& connection);
 void HandleHook(Connection& connection);
 void HandleTableRead(Connection& connection);
+// realtime_handlers.cc; what the last three do: http_session.h.
 void HandleRealtime(Connection& connection);
+void HandleSse(Connection& connection);
+void HandlePoll(Connection& connection);
+void HandleUpstream(Connection& connection);
 void HandleDemoConfig(Connection& connection);
 void HandleAsset(Connection& connection);
 

@@ -35,6 +35,9 @@ class TestClient {
   void Send(std::string_view bytes);
   // One whole response: head and body (as Content-Length says); "" at the end of the stream.
   std::string Response();
+  // Everything up to and with the next `mark`; what came, when the stream ends before.
+  std::string Until(std::string_view mark);
+  void Close();
   // The payload of one server frame, as websocket::Describe has it; "end" at the end of the stream.
   std::string Event();
   // Reads until the peer ends; true when it did so within five seconds.

@@ -54,6 +54,7 @@ class Channel {
   const std::string& topic() const { return topic_; }
   const std::optional<std::string>& join_ref() const { return join_ref_; }
   const ClaimsPtr& claims() const { return claims_; }
+  bool live() const { return state_ == ChannelState::kLive; }
   bool wants_positions() const { return request_.positions; }
   // The topic without "realtime:".
   std::string_view name() const;

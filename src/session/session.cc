@@ -147,6 +147,10 @@ void Session::OnJoin(const ClientMessage& message) {
   }
   auto request = protocol::ParseJoin(message.payload);
   if (!request.ok()) return RefuseJoin(message, request.error().message);
+  if (request->since.empty() &&
+      std::ranges::all_of(request->bindings, &std::string::empty, &protocol::BindingRequest::since)) {
+    request->since = resume_at_;
+  }
   ClaimsPtr claims = claims_;
   if (!request->access_token.empty()) {
     auto verified = services_.verifier.Verify(request->access_token);
@@ -218,6 +222,11 @@ void Session::OnAccessToken(Channel& channel, const ClientMessage& message) {
 void Session::OnDrained() {
   // A replay that cannot be finished closes the connection, not the list.
   for (const auto& channel : channels_) channel->ContinueReplay();
+}
+
+std::optional<Position> Session::SettledPosition() const {
+  const bool settled = !channels_.empty() && std::ranges::all_of(channels_, &Channel::live);
+  return settled ? std::optional(services_.feed.head()) : std::nullopt;
 }
 
 void Session::AnnounceRestart() {

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -99,10 +100,18 @@ class Session {
   // What was unsent is gone: replays that waited go on.
   void OnDrained();
 
+  // Joins from here on that name no position resume at this one; empty: they do not resume.
+  void ResumeAt(std::string_view position) { resume_at_ = position; }
+  // The feed's head, when every channel has been told all up to it; nullopt while one catches up,
+  // and without channels.
+  std::optional<Position> SettledPosition() const;
+
   // Before a planned restart: tells every channel, so that clients come back by themselves.
   void AnnounceRestart();
 
   size_t channels() const { return channels_.size(); }
+  // Of the connection's own key; empty for a key that stands for nobody.
+  std::string_view subject() const { return claims_->sub; }
 
  private:
   friend class Channel;
@@ -127,6 +136,7 @@ class Session {
   const protocol::Version version_;
   const ClaimsPtr claims_;
   std::vector<std::unique_ptr<Channel>> channels_;
+  std::string resume_at_;
   io::Timer expiry_;
 };
 
