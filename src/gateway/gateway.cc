@@ -17,6 +17,8 @@ GatewayMetrics::GatewayMetrics(telemetry::Registry& r)
                                        "Connections refused at server.connections_max.")),
       slow_consumers(r.GetCounter("tidewire_gateway_slow_consumers_total",
                                   "Realtime connections cut at server.outbox_max or outbox_age_max.")),
+      lagging(r.GetCounter("tidewire_gateway_lagging_total",
+                           "Times that a client's outbox was full and it went on from the log.")),
       slow_readers(r.GetCounter("tidewire_gateway_slow_readers_total",
                                 "Answers to requests cut because too little of them was taken.")),
       half_open(r.GetCounter("tidewire_gateway_half_open_total",

@@ -55,8 +55,12 @@ class StreamTransport : public session::Transport {
   void OnOld();
   void CutSlow(std::string_view limit);
   void QueueBeyond(const io::SharedBytes& bytes);
+  void QueueLagging(const io::SharedBytes& bytes);
+  void BeginLag(uint64_t publishing);
+  void EndLag();
 
-  const size_t outbox_bytes_max_;
+  size_t outbox_bytes_max_;  // 0 while lagging: then nothing goes without a second look.
+  uint64_t lag_from_ = 0;    // The change at which the outbox was full; 0: not lagging.
   io::Timer age_;
   bool resume_wanted_ = false;  // A replay waits until everything is sent.
 };

@@ -1,5 +1,6 @@
 #include "io/stream.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -40,7 +41,10 @@ class TcpListener final : public Listener {
         accept_(std::move(accept)) {
     AcceptNext();
   }
-  ~TcpListener() override { *alive_ = false; }
+  ~TcpListener() override {
+    *alive_ = false;
+    if (reserve_ >= 0) close(reserve_);
+  }
 
   uint16_t port() const override { return acceptor_.local_endpoint().port(); }
 
@@ -70,13 +74,23 @@ class TcpListener final : public Listener {
   void Retry(const boost::system::error_code& cause) {
     telemetry::Log(telemetry::Level::kError, "AcceptFailed", "cannot accept a connection",
                    {{"error", cause.message()}});
+    if (cause == asio::error::no_descriptors) RefuseOne();
     retry_.expires_after(std::chrono::milliseconds{100});
     retry_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
       if (*alive && !error) AcceptNext();
     });
   }
 
+  // With the descriptor that was kept for this: who waits learns that there is no room.
+  void RefuseOne() {
+    if (reserve_ >= 0) close(reserve_);
+    const int refused = accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC);
+    if (refused >= 0) close(refused);
+    reserve_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  }
+
   Loop& loop_;
+  int reserve_ = open("/dev/null", O_RDONLY | O_CLOEXEC);
   tcp::acceptor acceptor_;
   asio::steady_timer retry_;
   const TlsSlot* const tls_;

@@ -1,6 +1,7 @@
 #include "session/channel.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "json/json.h"
 #include "session/session.h"
@@ -250,7 +251,18 @@ void Channel::ContinueReplay() {
     replayed_ = std::max(replayed_, last);
     if (replayed_ >= batch->position.offset) missed_.pop_front();
   }
-  GoLive({true, {}}, feed.head());
+  if (!std::exchange(lagged_, false)) return GoLive({true, {}}, feed.head());
+  state_ = ChannelState::kLive;
+  feed.router().Join(spec_, session_.transport_, membership_);
+  SendCaughtUp(feed.head());
+}
+
+void Channel::Lag(uint64_t after) {
+  if (state_ != ChannelState::kLive || spec_.bindings.empty()) return;
+  membership_.Leave();
+  replayed_ = after;
+  lagged_ = true;
+  state_ = ChannelState::kReplaying;
 }
 
 // Sends the reply unless a replay has done so, and subscribes at the loop's head.
@@ -267,11 +279,7 @@ void Channel::GoLive(const Verdict& verdict, Position position) {
   session_.services_.feed.broadcasts().Join(topic_, session_.version_, session_.transport_,
                                             broadcasts_);
   if (verdict.recovered.value_or(false)) {
-    json::Writer writer;
-    writer.Object().Key("extension").String("tidewire").Key("status").String("ok");
-    writer.Key("message").String("caught_up").Key("channel").String(name());
-    writer.Key("position").String(ToString(position)).End();
-    SendPush("system", writer.Take());
+    SendCaughtUp(position);
   }
   if (!request_.bindings.empty() && binding_errors_.empty()) {
     SendSystem("postgres_changes", ReplyStatus::kOk, "Subscribed to PostgreSQL");
@@ -279,6 +287,14 @@ void Channel::GoLive(const Verdict& verdict, Position position) {
   for (const std::string& error : binding_errors_) {
     SendSystem("postgres_changes", ReplyStatus::kError, error);
   }
+}
+
+void Channel::SendCaughtUp(Position position) {
+  json::Writer writer;
+  writer.Object().Key("extension").String("tidewire").Key("status").String("ok");
+  writer.Key("message").String("caught_up").Key("channel").String(name());
+  writer.Key("position").String(ToString(position)).End();
+  SendPush("system", writer.Take());
 }
 
 void Channel::SendJoinReply(const Verdict& verdict, Position position) {

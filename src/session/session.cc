@@ -229,6 +229,13 @@ std::optional<Position> Session::SettledPosition() const {
   return settled ? std::optional(services_.feed.head()) : std::nullopt;
 }
 
+uint64_t Session::publishing() const { return services_.feed.router().publishing(); }
+
+void Session::Resync(uint64_t after) {
+  for (const auto& channel : channels_) channel->Lag(after);
+  OnDrained();
+}
+
 void Session::AnnounceRestart() {
   for (const auto& channel : channels_) {
     channel->SendSystem("system", ReplyStatus::kOk, "Server requested disconnect");

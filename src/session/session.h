@@ -106,6 +106,12 @@ class Session {
   // and without channels.
   std::optional<Position> SettledPosition() const;
 
+  // Offset of the change whose frames the session is being given; 0 when it is no change's.
+  uint64_t publishing() const;
+  // The transport dropped the frames of all changes behind `after`: the channels go on there, at the
+  // client's pace.
+  void Resync(uint64_t after);
+
   // Before a planned restart: tells every channel, so that clients come back by themselves.
   void AnnounceRestart();
 
