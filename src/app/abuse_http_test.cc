@@ -1,5 +1,5 @@
-// Abuse cases 1 to 16 (HTTP and the handshake), each against a whole server over loopback; 17 (TLS)
-// is in io/tls_test.cc and tests/component/drain.test.mjs, 18 in gateway/admission_test.cc.
+// Abuse cases 1 to 19 (HTTP and the handshake), each against a whole server over loopback; 14 is in
+// server_test.cc, 17 (TLS) in io/tls_test.cc and tests/component/drain.test.mjs.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -234,6 +234,29 @@ TEST_F(AbuseHttpTest, Case16ForwardedAddressesAreNotBelieved) {
     std::this_thread::sleep_for(10ms);
   }
   EXPECT_EQ(Query("select count(*) from tidewire_refused where remote_address = '127.0.0.1'"), 1);
+}
+
+TEST_F(AbuseHttpTest, Case18AStormOfHandshakesIsSpreadAndThenRefused) {
+  limits().accepts_per_second = 5;
+  Start();
+  ExpectOthersServed();
+  std::vector<std::unique_ptr<TestClient>> storm;
+  for (int i = 0; i < 100; ++i) {
+    storm.push_back(std::make_unique<TestClient>(port()));
+    storm.back()->Send(Upgrade(TokenOf("anon")));
+  }
+  ExpectOthersServed();
+  int opened = 0, refused = 0;
+  for (const auto& client : storm) {
+    const Answer answer = client->ReadAnswer();
+    if (answer.status == 101) ++opened;
+    if (answer.status == 503) ++refused;
+    if (answer.status == 503) EXPECT_NE(answer.Header("retry-after"), "");
+  }
+  EXPECT_EQ(opened + refused, 100);
+  EXPECT_GE(opened, 14);   // One second's worth and two of waiting.
+  EXPECT_GE(refused, 10);
+  EXPECT_GE(Metric("tidewire_gateway_accepts_delayed_total"), 8);
 }
 
 TEST_F(AbuseHttpTest, Case19WithoutDescriptorsAcceptingPausesAndRecovers) {

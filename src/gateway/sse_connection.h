@@ -50,7 +50,7 @@ class SseConnection final : public StreamTransport, public HttpSession, private 
 
   session::Session session_;
   io::Timer comment_;
-  uint64_t told_offset_ = 0;  // Of the last id sent.
+  std::optional<uint64_t> told_offset_;  // Of the last id sent.
 };
 
 }  // namespace tw::gateway

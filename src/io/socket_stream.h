@@ -283,6 +283,8 @@ class SocketStream final : public Stream {
       case WireState::kWantRead: return WaitReadable();
       case WireState::kWantWrite: read_after_write_ = true; return WaitWritable();
       case WireState::kEnded:
+        // Who has said all may still read: what is due in this turn is for it.
+        if (!outbox_.empty() && !waiting_writable_) Flush();
         return FinishSoon(closing_ ? CloseCause::kLocal : CloseCause::kPeerClosed);
       case WireState::kBroken: return FinishSoon(CloseCause::kPeerReset);
     }

@@ -165,6 +165,26 @@ TEST(TlsTest, PlainTextEndsTheConnectionAlone) {
   EXPECT_EQ(client.Read(2), "xx");
 }
 
+// Abuse case 17: a hello that never comes, and one that stops half-way.
+TEST(TlsTest, AHandshakeThatDoesNotGoOnIsGivenUp) {
+  TlsServer server(MakeTestCertificate());
+  for (const std::string_view start : {"", "\x16\x03\x01\x02\x00\x01"}) {
+    const int silent = socket(AF_INET, SOCK_STREAM, 0);
+    const timeval wait{20, 0};
+    setsockopt(silent, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(server.port());
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ASSERT_EQ(connect(silent, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    if (!start.empty()) send(silent, start.data(), start.size(), 0);
+    char byte;
+    const ssize_t got = recv(silent, &byte, 1, 0);
+    EXPECT_TRUE(got == 0 || (got < 0 && errno == ECONNRESET));
+    close(silent);
+  }
+}
+
 TEST(TlsTest, AClientThatRenegotiatesIsRefused) {
   TlsServer server(MakeTestCertificate());
   TestTlsClient client(server.port(), TLS1_2_VERSION);
