@@ -251,7 +251,9 @@ TEST_F(AbuseHttpTest, Case18AStormOfHandshakesIsSpreadAndThenRefused) {
     const Answer answer = client->ReadAnswer();
     if (answer.status == 101) ++opened;
     if (answer.status == 503) ++refused;
-    if (answer.status == 503) EXPECT_NE(answer.Header("retry-after"), "");
+    if (answer.status == 503) {
+      EXPECT_NE(answer.Header("retry-after"), "");
+    }
   }
   EXPECT_EQ(opened + refused, 100);
   EXPECT_GE(opened, 14);   // One second's worth and two of waiting.
