@@ -65,7 +65,8 @@ void PollSession::Acknowledge(uint64_t ack) {
 
 void PollSession::OnFrame(const io::SharedBytes& frame) {
   if (closed_) return;
-  if (!messages_.empty() && bytes_ + frame.size() > gateway_.wiring().limits.outbox_bytes_max) {
+  if (!session_.replaying() && !messages_.empty() &&
+      bytes_ + frame.size() > gateway_.wiring().limits.outbox_bytes_max) {
     gateway_.wiring().metrics.slow_consumers.Add();
     telemetry::Log(telemetry::Level::kWarning, "SlowConsumer",
                    "a polling client that does not ask was cut off; it resumes at its position",

@@ -15,8 +15,6 @@ namespace {
 constexpr std::string_view kTopicPrefix = "realtime:";
 // How long a join waits for a position ahead of its loop before it is called unknown.
 constexpr std::chrono::seconds kHeadWaitMax{2};
-// Changes sent between two looks at how much is unsent.
-constexpr uint64_t kReplaySliceChanges = 4;
 // RFC 6455's registry, 1013: come back.
 constexpr uint16_t kTryAgainLater = 1013;
 
@@ -235,8 +233,10 @@ void Channel::ContinueReplay() {
   const auto send = [this](const io::SharedBytes& frame) { session_.transport_.OnFrame(frame); };
   // Nothing else runs on this loop between the last slice and GoLive: replay and stream meet
   // exactly. What was read beyond the loop's head comes again with the stream.
-  while (replayed_ < feed.head().offset) {
+  for (;;) {
+    // Looked at before each change, and before what ends the replay.
     if (session_.transport_.Congested()) return;
+    if (replayed_ >= feed.head().offset) break;
     if (missed_.empty()) {
       if (!feed.Covers(replayed_)) {
         session_.services_.metrics.replays_overtaken.Add();
@@ -246,8 +246,10 @@ void Channel::ContinueReplay() {
     }
     const BatchPtr batch = missed_.front();
     const uint64_t last =
-        std::min({batch->position.offset, feed.head().offset, replayed_ + kReplaySliceChanges});
+        std::min({batch->position.offset, feed.head().offset, replayed_ + 1});
+    session_.replaying_ = true;
     feed.router().Replay(spec_, *batch, {replayed_, last}, send);
+    session_.replaying_ = false;
     replayed_ = std::max(replayed_, last);
     if (replayed_ >= batch->position.offset) missed_.pop_front();
   }

@@ -108,6 +108,8 @@ class Session {
 
   // Offset of the change whose frames the session is being given; 0 when it is no change's.
   uint64_t publishing() const;
+  // The frames come from a replay, which looks at Congested before each change.
+  bool replaying() const { return replaying_; }
   // The transport dropped the frames of all changes behind `after`: the channels go on there, at the
   // client's pace.
   void Resync(uint64_t after);
@@ -143,6 +145,7 @@ class Session {
   const ClaimsPtr claims_;
   std::vector<std::unique_ptr<Channel>> channels_;
   std::string resume_at_;
+  bool replaying_ = false;
   io::Timer expiry_;
 };
 
