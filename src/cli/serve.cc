@@ -81,16 +81,22 @@ void ReloadCertificate(const Loaded& loaded, app::Server& server) {
   telemetry::Log(telemetry::Level::kInfo, "CertificateReloaded", "for new connections");
 }
 
+// What SIGHUP means: a service's operator wants new files read, a developer has closed the terminal.
+enum class Hangup : uint8_t { kReloads, kEnds };
+
 // Serves until a signal ends it: first the lame duck, over `window` unless the signal brings its
 // own; a second signal ends at once.
 ExitCode RunUntilSignal(app::Server& server, const Signals& signals, const Loaded& loaded,
-                        std::chrono::milliseconds window) {
+                        Hangup hangup, std::chrono::milliseconds window) {
   constexpr std::chrono::milliseconds kLook{500}, kLookDraining{50};
   for (;;) {
     const Signal signal = signals.WaitFor(kLook);
     if (server.failed()) return ExitCode::kRuntime;
-    if (signal.kind == Signal::Kind::kReload) ReloadCertificate(loaded, server);
-    if (signal.kind != Signal::Kind::kDrain && signal.kind != Signal::Kind::kStop) continue;
+    if (signal.kind == Signal::Kind::kNone) continue;
+    if (signal.kind == Signal::Kind::kReload && hangup == Hangup::kReloads) {
+      ReloadCertificate(loaded, server);
+      continue;
+    }
     window = signal.window.value_or(window);
     break;
   }
@@ -253,7 +259,8 @@ ExitCode RunDev(const ServeArguments& arguments) {
         SystemClock(), SystemRandom());
   }
   // Whoever stops a development server waits for it.
-  const ExitCode code = RunUntilSignal(**server, signals, *loaded, std::chrono::milliseconds{0});
+  const ExitCode code = RunUntilSignal(**server, signals, *loaded, Hangup::kEnds,
+                                       std::chrono::milliseconds{0});
   traffic.reset();
   return code;
 }
@@ -296,7 +303,8 @@ ExitCode RunServe(const ServeArguments& arguments) {
     std::fflush(stdout);
   }
   telemetry::Log(telemetry::Level::kInfo, "Listening", "ready", {{"url", url}});
-  return RunUntilSignal(**server, signals, *loaded, configuration->main.server.drain_window);
+  return RunUntilSignal(**server, signals, *loaded, Hangup::kReloads,
+                        configuration->main.server.drain_window);
 }
 
 }  // namespace tw::cli
