@@ -4,7 +4,8 @@
 packages_build="g++-12 cmake ninja-build ccache mold pkg-config libboost1.81-dev libssl-dev
   libsqlite3-dev zlib1g-dev libfmt-dev libsimdjson-dev libyaml-cpp-dev libre2-dev libpg-query-dev
   libcli11-dev libhowardhinnant-date-dev libcurl4-openssl-dev libpq-dev"
-packages_test="libgtest-dev libgmock-dev sqlite3 chromium fonts-dejavu-core"
+packages_test="libgtest-dev libgmock-dev sqlite3 chromium fonts-dejavu-core python3-wsproto
+  openssl"
 node_major_min=18
 
 started_at=$SECONDS

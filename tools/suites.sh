@@ -45,6 +45,16 @@ suite_ctest() {
   [ "$code" -eq 0 ] || grep -E '^[0-9]+: \[  FAILED  \]|\*\*\*' "$log" | sort -u | head -40 >&2
 }
 
+# The WebSocket codec judged from outside: the echo server, and wsproto's opinion.
+suite_conformance() {
+  local log=artifacts/conformance.log code
+  say "WebSocket conformance"
+  /usr/bin/python3 tests/conformance/conformance.py "build/$1/echo_server" >"$log" 2>&1
+  code=$?
+  [ $code -eq 0 ] || tail -60 "$log" >&2
+  book_counts "WebSocket conformance" "$(sed -n 's/^passed \([0-9]*\) failed \([0-9]*\)$/\1 \2/p' "$log")" $code
+}
+
 # TypeScript unit and property tests.
 suite_vitest() {
   local log=artifacts/vitest.log json=artifacts/vitest.json code

@@ -13,6 +13,41 @@ namespace tw::app {
 
 using namespace std::chrono_literals;
 
+struct CompressionConfig {
+  bool enabled = false;
+  uint32_t level = 1;
+  config::ByteSize bytes_min{512};
+  config::ByteSize expanded_max{5'000'000};
+};
+
+constexpr void Describe(config::Of<CompressionConfig> auto& config, auto&& field) {
+  field("enabled", config.enabled,
+        "Whether permessage-deflate (RFC 7692) is accepted when a client offers it.");
+  field("level", config.level, 1u, 9u, "zlib's level: 1 is the fastest, 9 the smallest.");
+  field("bytes_min", config.bytes_min, config::ByteSize{64}, config::MiB(1),
+        "Smaller messages are sent as they are.");
+  field("expanded_max", config.expanded_max, config::KiB(16), config::MiB(64),
+        "Bytes that one message of a client may expand to.");
+}
+
+struct TlsConfig {
+  std::string certificate;
+  std::string key;
+};
+
+constexpr void Describe(config::Of<TlsConfig> auto& config, auto&& field) {
+  field("certificate", config.certificate,
+        "PEM file with the certificate chain, the server's own first; empty: no TLS.");
+  field("key", config.key, "PEM file with its private key, without passphrase.");
+}
+
+enum class SlowClients : uint8_t { kResync, kCut };
+
+constexpr auto ConfigNames(SlowClients) {
+  return std::array{config::Named{SlowClients::kResync, "resync"},
+                    config::Named{SlowClients::kCut, "cut"}};
+}
+
 struct ServerConfig {
   std::string listen = "127.0.0.1:4000";
   uint32_t loops = 0;
@@ -20,9 +55,17 @@ struct ServerConfig {
   std::chrono::milliseconds pong_timeout = 10s;
   std::chrono::milliseconds request_timeout = 10s;
   config::ByteSize outbox_max = config::MiB(1);
+  std::chrono::milliseconds outbox_age_max = 30s;
+  SlowClients slow_clients = SlowClients::kResync;
   config::ByteSize message_max{5'000'000};
+  std::chrono::milliseconds message_timeout = 60s;
   uint32_t connections_max = 100'000;
   std::vector<std::string> allowed_origins;
+  CompressionConfig compression;
+  TlsConfig tls;
+  std::chrono::milliseconds drain_window = 5s;
+  std::chrono::milliseconds connection_age_max{0};
+  uint32_t accepts_per_second = 5'000;
 };
 
 constexpr void Describe(config::Of<ServerConfig> auto& config, auto&& field) {
@@ -37,12 +80,29 @@ constexpr void Describe(config::Of<ServerConfig> auto& config, auto&& field) {
         "Time for a whole HTTP request to arrive.");
   field("outbox_max", config.outbox_max, config::KiB(64), config::GiB(1),
         "Unsent bytes of one connection; a slower client is cut off and resumes.");
+  field("outbox_age_max", config.outbox_age_max, 1s, 1h,
+        "Time that sent bytes may wait for a client to take them; a slower one is cut off.");
+  field("slow_clients", config.slow_clients,
+        "At outbox_max: resync lets row changes wait in the log until the client has taken what was "
+        "sent, cut ends its connection. Who is behind with broadcasts is always cut off.");
   field("message_max", config.message_max, config::KiB(16), config::MiB(64),
         "Largest message of a realtime client.");
+  field("message_timeout", config.message_timeout, 1s, 1h,
+        "Time for a whole message of a realtime client to arrive.");
   field("connections_max", config.connections_max, 1u, 10'000'000u,
         "Open connections of the whole process; more are refused.");
   field("allowed_origins", config.allowed_origins,
         "Origins of pages that may open realtime connections, matched exactly; empty: all.");
+  field("compression", config.compression,
+        "Compression of realtime messages: once per message, shared by all who read it.");
+  field("tls", config.tls,
+        "TLS on the listening port. SIGHUP reads both files anew; open connections stay.");
+  field("drain_window", config.drain_window, 0ms, 1h,
+        "At SIGTERM realtime clients are told and closed one by one over this time.");
+  field("connection_age_max", config.connection_age_max, 0ms, 720h,
+        "A realtime client is asked to reconnect at this age, 20 % more or less; 0: never.");
+  field("accepts_per_second", config.accepts_per_second, 1u, 1'000'000u,
+        "Realtime connections that may begin per second; more wait up to 2 s, then get 503.");
 }
 
 struct ApiKeyConfig {

@@ -81,7 +81,25 @@ Result<Configuration> LoadConfiguration(const FileSet& files, std::string_view m
                         ingest::LoadSourceConfig(source.text, source.file, environment));
     configuration.sources.push_back(std::move(source));
   }
+  TW_ASSIGN_OR_RETURN(configuration.tls, LoadTls(files, configuration.main.server.tls));
   return configuration;
+}
+
+Result<io::TlsSlot> LoadTls(const FileSet& files, const TlsConfig& config) {
+  if (config.certificate.empty() && config.key.empty()) return io::TlsSlot();
+  if (config.certificate.empty() || config.key.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "server.tls needs both certificate and key");
+  }
+  const auto read = [&](const std::string& path) -> Result<std::string> {
+    auto text = files.Read(path);
+    if (text.ok()) return text;
+    return Fail(ErrorCode::kInvalidArgument, "server.tls: " + text.error().message);
+  };
+  TW_ASSIGN_OR_RETURN(const std::string certificate, read(config.certificate));
+  TW_ASSIGN_OR_RETURN(const std::string key, read(config.key));
+  auto context = io::TlsContext::Create(certificate, key);
+  if (!context.ok()) return Annotate(context.error(), "server.tls");
+  return context;
 }
 
 std::vector<policy::PolicyDefinition> PolicyDefinitions(const TableConfig& table) {

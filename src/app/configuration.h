@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "config/environment.h"
 #include "ingest/source_config.h"
+#include "io/tls.h"
 #include "policy/policy.h"
 
 namespace tw::app {
@@ -56,7 +57,11 @@ struct Configuration {
   std::vector<SqlFile> schema;
   std::vector<SqlFile> seed;
   std::vector<SourceFile> sources;
+  io::TlsSlot tls;  // Null: plain.
 };
+
+// The certificate and key that `config` names; null when it names none. Errors: kInvalidArgument.
+Result<io::TlsSlot> LoadTls(const FileSet& files, const TlsConfig& config);
 
 // Reads `main_file` of `files` and what it names. Errors: kInvalidArgument, one line
 // "file:line:column: …" per finding.

@@ -26,6 +26,12 @@ class DirectoryLock {
       return Fail(ErrorCode::kFailedPrecondition,
                   "another tidewire process uses " + directory + "; stop it or choose --data");
     }
+    // For `tidewire drain`, which trusts it only while the lock is held.
+    const std::string pid = std::to_string(getpid()) + "\n";
+    if (ftruncate(lock.descriptor_, 0) != 0 ||
+        pwrite(lock.descriptor_, pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+      return Fail(ErrorCode::kUnavailable, "cannot write " + path);
+    }
     return lock;
   }
   DirectoryLock(DirectoryLock&& other) noexcept

@@ -43,6 +43,7 @@ struct LoopParts {
   std::unique_ptr<auth::TokenVerifier> verifier;
   std::unique_ptr<session::SessionServices> services;
   std::unique_ptr<gateway::Gateway> gateway;
+  io::TlsSlot tls;  // Null: plain.
   std::unique_ptr<io::Listener> listener;
   std::thread thread;
 };

@@ -9,6 +9,7 @@
 #include "app/loop_parts.h"
 #include "app/prepared_store.h"
 #include "app/store_thread.h"
+#include "base/check.h"
 #include "ingest/apply/applier.h"
 #include "ingest/inbox/durable_tail.h"
 #include "ingest/inbox/inbox.h"
@@ -27,10 +28,22 @@ gateway::GatewayLimits GatewayLimitsOf(const ServerConfig& config, size_t loops,
   limits.ping_interval = config.ping_interval;
   limits.pong_timeout = config.pong_timeout;
   limits.outbox_bytes_max = config.outbox_max.bytes;
+  limits.outbox_age_max = config.outbox_age_max;
+  limits.slow_clients = config.slow_clients == SlowClients::kCut ? gateway::SlowClients::kCut
+                                                                : gateway::SlowClients::kResync;
+  limits.message_time_max = config.message_timeout;
   limits.message_bytes_max = static_cast<uint32_t>(config.message_max.bytes);
   limits.connections_max = std::max<uint32_t>(1, config.connections_max / uint32_t(loops));
   limits.allowed_origins = config.allowed_origins;
   limits.hosts = hosts;
+  limits.connection_age_max = config.connection_age_max;
+  limits.accepts_per_second =
+      std::max(1.0, double(config.accepts_per_second) / double(loops));
+  limits.compression = {
+      .enabled = config.compression.enabled,
+      .options = {.level = static_cast<int>(config.compression.level),
+                  .bytes_min = static_cast<uint32_t>(config.compression.bytes_min.bytes)},
+      .inflated_bytes_max = static_cast<uint32_t>(config.compression.expanded_max.bytes)};
   return limits;
 }
 
@@ -56,6 +69,7 @@ struct Server::Parts final : gateway::Readiness {
   Status Listen();
   void StartThreads();
   void Publish(BatchPtr batch);
+  void Drain(std::chrono::milliseconds window);
   void Stop();
 
   const Configuration& configuration;
@@ -229,7 +243,14 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
       .demo_config = options.demo_config,
       .metrics = *gateway_metrics,
       .limits = gateway_limits,
-      .random = random});
+      .random = random,
+      .on_loop = [this](uint64_t loop, Function<void(gateway::Gateway&)> task) {
+        if (loop >= loops.size()) return false;
+        loops[loop]->loop.Post([&gateway = loops[loop]->gateway, task = std::move(task)]() mutable {
+          task(*gateway);
+        });
+        return true;
+      }});
   return {};
 }
 
@@ -237,12 +258,14 @@ Status Server::Parts::Listen() {
   uint16_t port = options.port;
   TW_RETURN_IF_ERROR(io::Listener::CheckFree(options.address, port));
   for (const auto& parts : loops) {
+    parts->tls = configuration.tls;
     TW_ASSIGN_OR_RETURN(
         parts->listener,
         io::Listener::Listen(parts->loop, options.address, port,
                              [gateway = parts->gateway.get()](std::unique_ptr<io::Stream> stream) {
                                gateway->OnAccept(std::move(stream));
-                             }));
+                             },
+                             parts->tls == nullptr ? nullptr : &parts->tls));
     port = parts->listener->port();
   }
   return {};
@@ -258,6 +281,13 @@ void Server::Parts::StartThreads() {
 void Server::Parts::Publish(BatchPtr batch) {
   for (const auto& parts : loops) {
     parts->loop.Post([feed = parts->feed.get(), batch] { feed->Publish(batch); });
+  }
+}
+
+void Server::Parts::Drain(std::chrono::milliseconds window) {
+  draining.store(true);
+  for (const auto& parts : loops) {
+    parts->loop.Post([&gateway = *parts->gateway, window] { gateway.BeginDrain(window); });
   }
 }
 
@@ -294,7 +324,16 @@ Server::~Server() { Stop(); }
 
 uint16_t Server::port() const { return parts_->loops.front()->listener->port(); }
 bool Server::failed() const { return parts_->fatal.load(); }
+void Server::Drain(std::chrono::milliseconds window) { parts_->Drain(window); }
+bool Server::drained() const { return parts_->gateway_metrics->realtime_connections.value() == 0; }
 void Server::Stop() { parts_->Stop(); }
+
+void Server::UseCertificate(io::TlsSlot tls) {
+  TW_CHECK(tls != nullptr && parts_->configuration.tls != nullptr);
+  for (const auto& parts : parts_->loops) {
+    parts->loop.Post([&slot = parts->tls, tls] { slot = tls; });
+  }
+}
 
 Result<std::unique_ptr<Server>> Server::Start(const Configuration& configuration,
                                               const ServerOptions& options, Clock& clock,

@@ -47,7 +47,14 @@ class Server {
   uint16_t port() const;
   // Set when a sync of the inbox failed: the process must exit.
   bool failed() const;
-  // Drains: not ready, realtime clients told, acknowledged deliveries applied. Idempotent.
+  // Begins a lame duck: not ready at once, no new realtime connections, those that there are told
+  // and closed one by one over `window`. All else is served. Again: with the new window.
+  void Drain(std::chrono::milliseconds window);
+  // After Drain: no realtime connection is left.
+  bool drained() const;
+  // For connections from now on; only a server that was started with TLS takes it.
+  void UseCertificate(io::TlsSlot tls);
+  // Not ready, realtime clients told, acknowledged deliveries applied. Idempotent.
   void Stop();
 
  private:

@@ -101,6 +101,23 @@ class TestClient {
     return ReadAnswer();
   }
 
+  // The status of an answer without length; its body follows with ReadUntil.
+  int AskHead(std::string_view request) {
+    Send(request);
+    const std::string head = ReadUntil("\r\n\r\n");
+    return head.size() < 12 ? 0 : std::atoi(head.c_str() + 9);
+  }
+  // All up to and with the next `mark`; what came, when the stream ends before.
+  std::string ReadUntil(std::string_view mark) {
+    size_t at;
+    while ((at = kept_.find(mark)) == std::string::npos) {
+      if (!Receive()) return std::exchange(kept_, {});
+    }
+    std::string text = kept_.substr(0, at + mark.size());
+    kept_.erase(0, text.size());
+    return text;
+  }
+
   // The next frame of the server.
   Frame ReadFrame() {
     if (!Have(2)) return {};

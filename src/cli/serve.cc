@@ -1,8 +1,6 @@
 #include "cli/serve.h"
 
-#include <csignal>
 #include <cstdio>
-#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -12,6 +10,7 @@
 #include "app/example.h"
 #include "app/server.h"
 #include "base/strings.h"
+#include "cli/signals.h"
 #include "json/json.h"
 #include "telemetry/log.h"
 
@@ -47,45 +46,71 @@ std::string HostPort(const Address& address, uint16_t port) {
   return host + ":" + std::to_string(port);
 }
 
-// SIGINT and SIGTERM, delivered to whoever waits here. Blocked before any thread starts, so that
-// every thread inherits it.
-class Signals {
- public:
-  Signals() {
-    sigemptyset(&set_);
-    sigaddset(&set_, SIGINT);
-    sigaddset(&set_, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
-    std::signal(SIGPIPE, SIG_IGN);
-  }
-  // True when a signal came within the time.
-  bool WaitFor(std::chrono::milliseconds time) const {
-    const timespec wait{time.count() / 1'000, (time.count() % 1'000) * 1'000'000};
-    return sigtimedwait(&set_, nullptr, &wait) > 0;
-  }
-
- private:
-  sigset_t set_;
+// What one Run verb serves with, kept to read certificates anew.
+struct Loaded {
+  std::unique_ptr<app::FileSet> files;
+  app::Configuration configuration;
 };
 
-ExitCode RunUntilSignal(app::Server& server, const Signals& signals) {
-  while (!signals.WaitFor(std::chrono::milliseconds{500})) {
-    if (server.failed()) return ExitCode::kRuntime;
-  }
-  telemetry::Log(telemetry::Level::kInfo, "Stopping", "draining and stopping");
-  server.Stop();
-  return ExitCode::kOk;
-}
-
-Result<app::Configuration> Load(const ServeArguments& arguments,
-                                const config::Environment& environment) {
+Result<Loaded> Load(const ServeArguments& arguments, const config::Environment& environment) {
+  Loaded loaded;
   if (arguments.config.empty()) {
-    return app::LoadConfiguration(*app::EmbeddedExample(), "tidewire.yaml", environment);
+    loaded.files = app::EmbeddedExample();
+    TW_ASSIGN_OR_RETURN(loaded.configuration,
+                        app::LoadConfiguration(*loaded.files, "tidewire.yaml", environment));
+    return loaded;
   }
   const std::filesystem::path path(app::ConfigurationPath(arguments.config));
   const auto directory = path.has_parent_path() ? path.parent_path() : ".";
-  return app::LoadConfiguration(*app::MakeDirectoryFiles(directory.string()),
-                                path.filename().string(), environment);
+  loaded.files = app::MakeDirectoryFiles(directory.string());
+  TW_ASSIGN_OR_RETURN(
+      loaded.configuration,
+      app::LoadConfiguration(*loaded.files, path.filename().string(), environment));
+  return loaded;
+}
+
+// SIGHUP. What cannot be read leaves the certificate in force.
+void ReloadCertificate(const Loaded& loaded, app::Server& server) {
+  if (loaded.configuration.tls == nullptr) return;
+  auto tls = app::LoadTls(*loaded.files, loaded.configuration.main.server.tls);
+  if (!tls.ok()) {
+    return telemetry::Log(telemetry::Level::kError, "CertificateNotReloaded",
+                          "the certificate in force stays", {{"error", tls.error().message}});
+  }
+  server.UseCertificate(std::move(*tls));
+  telemetry::Log(telemetry::Level::kInfo, "CertificateReloaded", "for new connections");
+}
+
+// What SIGHUP means: a service's operator wants new files read, a developer has closed the terminal.
+enum class Hangup : uint8_t { kReloads, kEnds };
+
+// Serves until a signal ends it: first the lame duck, over `window` unless the signal brings its
+// own; a second signal ends at once.
+ExitCode RunUntilSignal(app::Server& server, const Signals& signals, const Loaded& loaded,
+                        Hangup hangup, std::chrono::milliseconds window) {
+  constexpr std::chrono::milliseconds kLook{500}, kLookDraining{50};
+  for (;;) {
+    const Signal signal = signals.WaitFor(kLook);
+    if (server.failed()) return ExitCode::kRuntime;
+    if (signal.kind == Signal::Kind::kNone) continue;
+    if (signal.kind == Signal::Kind::kReload && hangup == Hangup::kReloads) {
+      ReloadCertificate(loaded, server);
+      continue;
+    }
+    window = signal.window.value_or(window);
+    break;
+  }
+  telemetry::Log(telemetry::Level::kInfo, "Draining", "realtime clients are told to reconnect",
+                 {{"window_ms", window.count()}});
+  server.Drain(window);
+  const MonoTime until = SystemClock().Mono() + window + std::chrono::seconds{5};
+  while (!server.drained() && SystemClock().Mono() < until && !server.failed()) {
+    const Signal::Kind kind = signals.WaitFor(kLookDraining).kind;
+    if (kind == Signal::Kind::kStop || kind == Signal::Kind::kDrain) break;
+  }
+  telemetry::Log(telemetry::Level::kInfo, "Stopping", "no more requests are taken");
+  server.Stop();
+  return ExitCode::kOk;
 }
 
 struct Started {
@@ -98,7 +123,9 @@ struct Started {
 Started Describe(const Address& address, uint16_t port, const app::Configuration& configuration,
                  const std::string& data_directory) {
   const std::string host = HostPort(address, port);
-  Started started{"http://" + host, "ws://" + host + "/realtime/v1", "", data_directory};
+  const std::string secure = configuration.tls == nullptr ? "" : "s";
+  Started started{"http" + secure + "://" + host, "ws" + secure + "://" + host + "/realtime/v1", "",
+                  data_directory};
   if (!configuration.sources.empty()) {
     started.hook_url =
         started.url + "/hooks/" + configuration.sources.front().name + "/" +
@@ -187,8 +214,9 @@ ExitCode RunDev(const ServeArguments& arguments) {
   const auto fail = [&](const Error& error) {
     return PrintError(arguments.format, error, ExitCodeOf(error));
   };
-  auto configuration = Load(arguments, environment);
-  if (!configuration.ok()) return fail(configuration.error());
+  const auto loaded = Load(arguments, environment);
+  if (!loaded.ok()) return fail(loaded.error());
+  const app::Configuration* const configuration = &loaded->configuration;
   const auto address = ParseListen(arguments.listen.empty() ? configuration->main.server.listen
                                                             : arguments.listen);
   if (!address.ok()) return PrintError(arguments.format, address.error(), ExitCode::kUsage);
@@ -230,7 +258,9 @@ ExitCode RunDev(const ServeArguments& arguments) {
         (*server)->port(), environment.Variable("TIDEWIRE_HOOK_SECRET").value_or(""),
         SystemClock(), SystemRandom());
   }
-  const ExitCode code = RunUntilSignal(**server, signals);
+  // Whoever stops a development server waits for it.
+  const ExitCode code = RunUntilSignal(**server, signals, *loaded, Hangup::kEnds,
+                                       std::chrono::milliseconds{0});
   traffic.reset();
   return code;
 }
@@ -247,8 +277,9 @@ ExitCode RunServe(const ServeArguments& arguments) {
                             "serve needs --config FILE; `tidewire dev` runs without one"},
                       ExitCode::kUsage);
   }
-  auto configuration = Load(arguments, environment);
-  if (!configuration.ok()) return fail(configuration.error());
+  const auto loaded = Load(arguments, environment);
+  if (!loaded.ok()) return fail(loaded.error());
+  const app::Configuration* const configuration = &loaded->configuration;
   if (configuration->main.auth.jwt_secret.Reveal() == app::kDevJwtSecret) {
     return fail(Error{ErrorCode::kInvalidArgument,
                       "auth.jwt_secret is the public development secret; choose your own"});
@@ -263,7 +294,8 @@ ExitCode RunServe(const ServeArguments& arguments) {
                                     .port = address->port},
                                    SystemClock(), SystemRandom(), metrics);
   if (!server.ok()) return fail(server.error());
-  const std::string url = "http://" + HostPort(*address, (*server)->port());
+  const std::string url =
+      (configuration->tls == nullptr ? "http://" : "https://") + HostPort(*address, (*server)->port());
   if (arguments.format == Format::kJson) {
     json::Writer w;
     w.Object().Key("url").String(url).Key("data_dir").String(DataDirectory(arguments)).End();
@@ -271,7 +303,8 @@ ExitCode RunServe(const ServeArguments& arguments) {
     std::fflush(stdout);
   }
   telemetry::Log(telemetry::Level::kInfo, "Listening", "ready", {{"url", url}});
-  return RunUntilSignal(**server, signals);
+  return RunUntilSignal(**server, signals, *loaded, Hangup::kReloads,
+                        configuration->main.server.drain_window);
 }
 
 }  // namespace tw::cli

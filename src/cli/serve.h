@@ -17,7 +17,8 @@ struct ServeArguments {
   Format format = Format::kText;
 };
 
-// Run until SIGINT or SIGTERM, or until the server fails.
+// Run until SIGINT, SIGTERM or `tidewire drain`, or until the server fails. SIGHUP reads the
+// certificate anew.
 ExitCode RunDev(const ServeArguments& arguments);
 ExitCode RunServe(const ServeArguments& arguments);
 

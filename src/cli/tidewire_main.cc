@@ -5,6 +5,7 @@
 
 #include "app/config.h"
 #include "cli/check.h"
+#include "cli/drain.h"
 #include "cli/docs_verb.h"
 #include "cli/output.h"
 #include "cli/serve.h"
@@ -84,6 +85,17 @@ int Run(int argc, char** argv) {
   production->callback([&] {
     serve.format = format();
     code = RunServe(serve);
+  });
+
+  DrainArguments drain;
+  auto* drainer = program.add_subcommand(
+      "drain", "Send a running server's realtime clients away and end it");
+  drainer->add_option("--data", drain.data_directory, "Its data directory, default ./data");
+  drainer->add_option("--window", drain.window,
+                      "Spread over this time, e.g. 30s, 2m; default: server.drain_window");
+  drainer->callback([&] {
+    drain.format = format();
+    code = RunDrain(drain);
   });
 
   CheckArguments check;

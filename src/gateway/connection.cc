@@ -8,8 +8,8 @@
 #include "base/strings.h"
 #include "gateway/credential.h"
 #include "gateway/gateway.h"
-#include "gateway/realtime_connection.h"
 #include "gateway/routes.h"
+#include "gateway/stream_transport.h"
 #include "json/json.h"
 
 namespace tw::gateway {
@@ -32,6 +32,9 @@ Connection::Connection(Gateway& gateway, uint64_t id, std::unique_ptr<io::Stream
       request_(std::make_unique<http::RequestParser>()) {
   gateway_.wiring().loop.timers().Arm<&Connection::OnDeadline>(
       deadline_, gateway_.wiring().limits.request_timeout, this);
+  constexpr size_t kAnswerBytesMin = 64 * 1024;  // Within the age: 2 KiB/s by default.
+  stream_->set_unsent_limit(
+      {.age_max = gateway_.wiring().limits.outbox_age_max, .bytes_min = kAnswerBytesMin});
   stream_->Start(*this);
 }
 
@@ -187,7 +190,7 @@ void Connection::FinishAnswer(http::KeepAlive keep_alive) {
 }
 
 void Connection::BecomeRealtime(std::string_view response,
-                                std::unique_ptr<RealtimeConnection> realtime) {
+                                std::unique_ptr<StreamTransport> realtime) {
   TW_CHECK(state_ == State::kAnswering);
   stream_->Send(io::SharedBytes::Copy(response));
   realtime_ = std::move(realtime);
@@ -219,6 +222,14 @@ void Connection::OnDeadline() {
 void Connection::OnDrained() {
   if (state_ == State::kRealtime) return realtime_->OnDrained();
   if (std::exchange(blocked_, false)) stream_->ResumeReading();
+}
+
+// Of an answer to a request: its reader takes less than the least that is acceptable.
+void Connection::OnUnsentTooOld() {
+  if (state_ == State::kRealtime) return realtime_->OnUnsentTooOld();
+  gateway_.wiring().metrics.slow_readers.Add();
+  state_ = State::kClosing;
+  stream_->Abort();
 }
 
 void Connection::OnClosed(io::CloseCause) { gateway_.Remove(id_); }

@@ -17,7 +17,7 @@
 namespace tw::gateway {
 
 class Gateway;
-class RealtimeConnection;
+class StreamTransport;
 struct Route;
 
 //  kHead ──head──▶ kBody ──whole request──▶ kAnswering ──Respond──▶ kHead       any ──▶ kClosing
@@ -39,8 +39,8 @@ class Connection final : public io::StreamHandler {
                     std::span<const http::HeaderView> headers = {});
   // Bytes of a whole response, for answers that are no ordinary ones.
   void RespondRaw(std::string_view bytes, http::KeepAlive keep_alive);
-  // From HTTP to the realtime protocol; `response` is the 101.
-  void BecomeRealtime(std::string_view response, std::unique_ptr<RealtimeConnection> realtime);
+  // From requests to a realtime client; `response` is the 101 or the head of an endless answer.
+  void BecomeRealtime(std::string_view response, std::unique_ptr<StreamTransport> realtime);
 
   // Of a route that needs a token.
   const ClaimsPtr& claims() const { return claims_; }
@@ -50,11 +50,12 @@ class Connection final : public io::StreamHandler {
   uint64_t id() const { return id_; }
   Gateway& gateway() { return gateway_; }
   io::Stream& stream() { return *stream_; }
-  RealtimeConnection* realtime() { return realtime_.get(); }
+  StreamTransport* realtime() { return realtime_.get(); }
   MonoTime request_started() const { return request_started_; }
 
   size_t OnBytes(std::span<char> bytes) override;
   void OnDrained() override;
+  void OnUnsentTooOld() override;
   void OnClosed(io::CloseCause cause) override;
 
  private:
@@ -72,7 +73,7 @@ class Connection final : public io::StreamHandler {
   const uint64_t id_;
   std::unique_ptr<io::Stream> stream_;
   std::unique_ptr<http::RequestParser> request_;  // Null once realtime.
-  std::unique_ptr<RealtimeConnection> realtime_;
+  std::unique_ptr<StreamTransport> realtime_;
   const Route* route_ = nullptr;
   ClaimsPtr claims_;
   ingest::HookReply pending_reply_;

@@ -20,8 +20,12 @@
 #include <vector>
 
 #include "auth/token_verifier.h"
+#include "base/function.h"
 #include "base/random.h"
+#include "base/strings.h"
+#include "gateway/admission.h"
 #include "gateway/assets.h"
+#include "gateway/sse_event.h"
 #include "ingest/inbox/inbox_writer.h"
 #include "ingest/webhook/endpoint.h"
 #include "io/loop.h"
@@ -30,11 +34,26 @@
 #include "query/table_reader.h"
 #include "session/session.h"
 #include "telemetry/metrics.h"
+#include "websocket/frame_compressor.h"
 
 namespace tw::gateway {
 
 // Which Host headers are answered.
 enum class Hosts : uint8_t { kAny, kLoopback };
+
+// permessage-deflate for clients that offer it.
+struct CompressionLimits {
+  bool enabled = false;
+  websocket::CompressionOptions options;
+  uint32_t inflated_bytes_max = 5'000'000;  // What one message of a client may expand to.
+};
+
+// What becomes of a client whose outbox is full. Broadcasts and replies cannot be had again: for those
+// it is always cut off.
+enum class SlowClients : uint8_t {
+  kResync,  // Row changes are dropped and come from the log when it has taken what waits.
+  kCut,     // It is cut off; it resumes at its position.
+};
 
 struct GatewayLimits {
   size_t body_bytes_default = 64 * 1024;
@@ -43,11 +62,18 @@ struct GatewayLimits {
   std::chrono::milliseconds ping_interval{20'000};
   std::chrono::milliseconds pong_timeout{10'000};
   size_t outbox_bytes_max = 1u << 20;
+  SlowClients slow_clients = SlowClients::kResync;
+  std::chrono::milliseconds outbox_age_max{30'000};  // Of what the kernel does not take.
   uint32_t message_bytes_max = 5'000'000;
+  std::chrono::milliseconds message_time_max{60'000};  // From its first byte to its last.
+  uint32_t pings_per_second = 100;                     // Of one client; more is a flood.
   uint32_t connections_max = 100'000;  // Of this loop.
   std::vector<std::string> allowed_origins;  // Empty: all.
   Hosts hosts = Hosts::kAny;
   query::ReaderLimits reads;
+  CompressionLimits compression;
+  std::chrono::milliseconds connection_age_max{0};  // 0: none. Each connection's own is ± 20 %.
+  double accepts_per_second = 5'000;                // Realtime connections of this loop.
 };
 
 struct GatewayMetrics {
@@ -58,7 +84,14 @@ struct GatewayMetrics {
   telemetry::Counter& requests;
   telemetry::Counter& refused_connections;
   telemetry::Counter& slow_consumers;
+  telemetry::Counter& lagging;
+  telemetry::Counter& slow_readers;
   telemetry::Counter& half_open;
+  telemetry::Counter& unasked_pongs;
+  telemetry::Counter& rotated;
+  telemetry::Counter& accepts_delayed;
+  telemetry::Counter& accepts_refused;
+  telemetry::Gauge& drain_remaining;
   telemetry::Counter& protocol_errors;
   telemetry::Counter& hooks_accepted;
   telemetry::Counter& hooks_refused;
@@ -77,6 +110,9 @@ class Readiness {
 };
 
 class Connection;
+class HttpSession;
+class PollSession;
+struct Opening;
 
 class Gateway {
  public:
@@ -98,6 +134,9 @@ class Gateway {
     GatewayMetrics& metrics;
     const GatewayLimits& limits;
     Random& random;
+    // Runs a task with another loop's gateway, on that loop; false when there is no such loop.
+    // Empty where there is one loop.
+    std::function<bool(uint64_t loop, Function<void(Gateway&)> task)> on_loop = {};
   };
   explicit Gateway(Wiring wiring);
   ~Gateway();
@@ -113,18 +152,45 @@ class Gateway {
   // Destroys the connection in a later turn.
   void Remove(uint64_t id);
 
+  // Refuses new realtime connections from now on, and tells and closes those that there are, one by
+  // one over `window`. Requests are served on.
+  void BeginDrain(std::chrono::milliseconds window);
   // Tells realtime clients that the server goes, then closes every connection; one whose request is
   // being answered after the answer.
   void Drain();
   bool draining() const { return draining_; }
   size_t connections() const { return connections_.size(); }
+  Admission& admission() { return admission_; }
+  SseEncoder& sse_encoder() { return sse_encoder_; }
+
+  // A new session for a polling client; null when there are too many.
+  PollSession* AddPoll(const Opening& opening);
+  void RemovePoll(std::string_view session_id);
+  // Sessions that requests may name, each entered and removed by itself.
+  StringMap<HttpSession*>& http_sessions() { return http_sessions_; }
+  // Runs `task` with the gateway of loop `index`: at once when it is this one. False: none such.
+  bool OnLoop(uint64_t index, Function<void(Gateway&)> task);
+  // Compresses a frame once for all connections of this loop.
+  websocket::FrameCompressor& compressor() { return compressor_; }
 
   const Wiring& wiring() const { return wiring_; }
 
  private:
+  void OnDrainTick();
+
   Wiring wiring_;
+  websocket::FrameCompressor compressor_{wiring_.limits.compression.options};
+  SseEncoder sse_encoder_;
   uint64_t next_id_ = 1;
+  Admission admission_;
   bool draining_ = false;
+  std::vector<uint64_t> drain_ids_;  // Realtime connections when the drain began.
+  size_t drain_done_ = 0;            // Of those, told and closed.
+  MonoTime drain_start_{};
+  std::chrono::milliseconds drain_window_{0};
+  io::Timer drain_timer_;
+  StringMap<HttpSession*> http_sessions_;
+  StringMap<std::unique_ptr<PollSession>> polls_;
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
 };
 

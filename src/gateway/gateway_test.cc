@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <map>
+
 #include "gateway/test_support.h"
 
 namespace tw::gateway {
@@ -45,6 +47,7 @@ bool TestClient::More() {
   const ssize_t got = recv(socket_, bytes, sizeof bytes, 0);
   if (got <= 0) return false;
   buffer_.append(bytes, static_cast<size_t>(got));
+  bytes_received_ += static_cast<size_t>(got);
   return true;
 }
 
@@ -63,6 +66,21 @@ std::string TestClient::Response() {
     }
     if (!More()) return {};
   }
+}
+
+std::string TestClient::Until(std::string_view mark) {
+  size_t at;
+  while ((at = buffer_.find(mark)) == std::string::npos) {
+    if (!More()) return std::exchange(buffer_, {});
+  }
+  std::string text = buffer_.substr(0, at + mark.size());
+  buffer_.erase(0, text.size());
+  return text;
+}
+
+void TestClient::Close() {
+  close(socket_);
+  socket_ = -1;
 }
 
 std::string TestClient::Event() {
@@ -85,14 +103,14 @@ bool TestClient::Ends() {
   }
 }
 
-std::string TestClient::UpgradeRequest(std::string_view token) {
+std::string TestClient::UpgradeRequest(std::string_view token, std::string_view extra_headers) {
   return Get("/realtime/v1/websocket?vsn=2.0.0&apikey=" + std::string(token),
              "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n");
+             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + std::string(extra_headers));
 }
 
-std::string TestClient::Upgrade(std::string_view token) {
-  Send(UpgradeRequest(token));
+std::string TestClient::Upgrade(std::string_view token, std::string_view extra_headers) {
+  Send(UpgradeRequest(token, extra_headers));
   const std::string response = Response();
   return response.substr(0, response.find('\r'));
 }
@@ -308,8 +326,76 @@ TEST_F(GatewayTest, AFrameLargerThanTheOutboxReachesAReaderThatKeepsUp) {
   EXPECT_EQ(gateway_.gateway_metrics.slow_consumers.value(), 0u);
 }
 
+// Two channels of one connection, so that a change is in both or in neither when the outbox is full.
+TEST_F(GatewayTest, ASlowReaderOfRowsGoesOnFromTheLogAndMissesNothing) {
+  gateway_.limits.outbox_bytes_max = 64 * 1024;
+  gateway_.Start();
+  const auto slow = Subscriber(4 * 1024);
+  slow->Send(websocket::Masked(0x81, session::JoinTasks("2", "{}", "", "realtime:b")));
+  EXPECT_THAT(slow->Event(), HasSubstr("phx_reply"));
+  EXPECT_THAT(slow->Event(), HasSubstr("Subscribed to PostgreSQL"));
+  while (gateway_.gateway_metrics.lagging.value() == 0 && rows_ < 5'000) Insert(10'000);
+  for (int i = 0; i < 50; ++i) Insert(10'000);
+  EXPECT_EQ(gateway_.gateway_metrics.lagging.value(), 1u);
+  std::map<std::string, int> next = {{"realtime:a", 1}, {"realtime:b", 1}};
+  int caught_up = 0;
+  while (caught_up < 2) {
+    const std::string event = slow->Event();
+    ASSERT_THAT(event, StartsWith("text:"));
+    if (event.find("caught_up") != std::string::npos) ++caught_up;
+    if (event.find("postgres_changes\",{\"ids") == std::string::npos) continue;
+    const std::string topic = event.find("realtime:a") != std::string::npos ? "realtime:a"
+                                                                            : "realtime:b";
+    ASSERT_THAT(event, HasSubstr("\"id\":" + std::to_string(next[topic]++) + ",")) << topic;
+  }
+  EXPECT_EQ(next["realtime:a"], rows_ + 1);
+  EXPECT_EQ(next["realtime:b"], rows_ + 1);
+  Insert();
+  EXPECT_THAT(slow->Event(), HasSubstr("\"id\":" + std::to_string(rows_)));
+  EXPECT_EQ(gateway_.gateway_metrics.slow_consumers.value(), 0u);
+}
+
+TEST_F(GatewayTest, WhoTakesNothingForTooLongIsCut) {
+  gateway_.limits.outbox_age_max = std::chrono::milliseconds{300};
+  gateway_.Start();
+  const auto slow = Subscriber(4 * 1024);
+  while (gateway_.gateway_metrics.lagging.value() == 0 && rows_ < 500) Insert(20'000);
+  // Reading would help it: only its end is waited for.
+  while (gateway_.gateway_metrics.slow_consumers.value() == 0) std::this_thread::yield();
+  EXPECT_TRUE(slow->Ends());
+}
+
+TEST_F(GatewayTest, AtItsAgeAConnectionIsAskedToComeBack) {
+  gateway_.limits.connection_age_max = std::chrono::milliseconds{200};
+  gateway_.Start();
+  const auto client = Subscriber();
+  EXPECT_THAT(client->Event(), HasSubstr("Server requested disconnect"));
+  EXPECT_THAT(client->Event(), StartsWith("close:1012:"));
+  EXPECT_EQ(gateway_.gateway_metrics.rotated.value(), 1u);
+}
+
+TEST_F(GatewayTest, ADrainIsSpreadOverItsWindowAndRequestsAreServedMeanwhile) {
+  gateway_.Start();
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (int i = 0; i < 10; ++i) clients.push_back(Subscriber());
+  gateway_.OnLoop([&] { gateway_.gateway->BeginDrain(std::chrono::hours{1}); });
+  EXPECT_EQ(gateway_.gateway_metrics.drain_remaining.value(), 10);
+  TestClient other(gateway_.port());
+  other.Send(Get("/health/live"));
+  EXPECT_EQ(StatusOf(other.Response()), 200);
+  TestClient late(gateway_.port());
+  EXPECT_THAT(late.Upgrade(gateway_.services.Token(1)), HasSubstr("503"));
+  gateway_.OnLoop([&] { gateway_.gateway->BeginDrain(std::chrono::milliseconds{0}); });
+  for (const auto& client : clients) {
+    EXPECT_THAT(client->Event(), HasSubstr("Server requested disconnect"));
+    EXPECT_THAT(client->Event(), StartsWith("close:1012:"));
+  }
+  EXPECT_EQ(gateway_.gateway_metrics.drain_remaining.value(), 0);
+}
+
 TEST_F(GatewayTest, ASlowConsumerIsCutAndNobodyElse) {
   gateway_.limits.outbox_bytes_max = 64 * 1024;
+  gateway_.limits.slow_clients = SlowClients::kCut;
   gateway_.Start();
   const auto slow = Subscriber(4 * 1024);
   const auto quick = Subscriber();

@@ -4,11 +4,9 @@
 
 #include "gateway/connection.h"
 #include "gateway/gateway.h"
-#include "gateway/realtime_connection.h"
 #include "http/url.h"
 #include "json/json.h"
 #include "telemetry/log.h"
-#include "websocket/handshake.h"
 
 namespace tw::gateway {
 namespace {
@@ -97,14 +95,6 @@ void RespondRows(Connection& connection, const Result<query::TableResult>& resul
                      std::string_view(result->json).substr(1, result->json.size() - 2), headers);
 }
 
-bool OriginAllowed(const GatewayLimits& limits, std::string_view origin) {
-  if (limits.allowed_origins.empty() || origin.empty()) return true;
-  for (const std::string& allowed : limits.allowed_origins) {
-    if (allowed == origin) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 void HandleLive(Connection& connection) { connection.Respond(200, kJson, R"({"status":"ok"})"); }
@@ -186,36 +176,6 @@ void HandleTableRead(Connection& connection) {
         });
       });
   if (!submitted.ok()) RespondRestError(connection, submitted.error());
-}
-
-void HandleRealtime(Connection& connection) {
-  Gateway& gateway = connection.gateway();
-  const http::RequestHead& head = connection.head();
-  if (!OriginAllowed(gateway.wiring().limits, head.Header("origin"))) {
-    return connection.RespondError(403, "this origin may not open realtime connections");
-  }
-  auto upgrade = websocket::ParseUpgrade(
-      {.method = head.method, .http_version = head.http_version, .headers = head.headers});
-  std::string out;
-  if (!upgrade) {
-    websocket::AppendUpgradeRefusal(out, upgrade.error());
-    return connection.RespondRaw(out, http::KeepAlive::kNo);
-  }
-  const auto parameters = http::ParseQuery(head.query);
-  if (!parameters.ok()) return connection.RespondError(400, parameters.error().message);
-  const auto version =
-      protocol::ParseVersion(http::FindParameter(*parameters, "vsn").value_or(""));
-  if (!version.ok()) return connection.Respond(403, "", "");
-  std::string_view key = head.Header("x-api-key");
-  if (key.empty()) key = http::FindParameter(*parameters, "apikey").value_or("");
-  if (key.empty()) key = upgrade->bearer_token;
-  if (key.empty()) return connection.RespondError(401, "API key is missing");
-  auto claims = gateway.wiring().sessions.verifier.Verify(key);
-  if (!claims) return connection.RespondError(401, ConnectMessage(claims.error()));
-  websocket::AppendUpgradeResponse(out, *upgrade);
-  connection.BecomeRealtime(
-      out, std::make_unique<RealtimeConnection>(gateway, connection.id(), *version,
-                                                std::move(*claims)));
 }
 
 void HandleDemoConfig(Connection& connection) {

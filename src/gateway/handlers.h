@@ -10,10 +10,14 @@ void HandleReady(Connection& connection);
 void HandleMetrics(Connection& connection);
 void HandleHook(Connection& connection);
 void HandleTableRead(Connection& connection);
+// realtime_handlers.cc; what the last three do: http_session.h.
 void HandleRealtime(Connection& connection);
 void HandleBroadcast(Connection& connection);
 void HandlePing(Connection& connection);
 void HandleHealthCheck(Connection& connection);
+void HandleSse(Connection& connection);
+void HandlePoll(Connection& connection);
+void HandleUpstream(Connection& connection);
 void HandleDemoConfig(Connection& connection);
 void HandleAsset(Connection& connection);
 

@@ -1,5 +1,7 @@
 #include "gateway/realtime_connection.h"
 
+#include <utility>
+
 #include "gateway/connection.h"
 #include "gateway/gateway.h"
 #include "websocket/shared_frame.h"
@@ -10,22 +12,42 @@ using websocket::CloseCode;
 using websocket::Event;
 using websocket::Opcode;
 
-RealtimeConnection::RealtimeConnection(Gateway& gateway, uint64_t id, protocol::Version version,
-                                       ClaimsPtr claims)
-    : gateway_(gateway),
-      id_(id),
-      decoder_(websocket::Role::kServer,
-               {.message_bytes_max = gateway.wiring().limits.message_bytes_max}),
-      session_(gateway.wiring().sessions, *this, version, std::move(claims)) {
-  gateway_.wiring().metrics.realtime_connections.Add(1);
-}
+// The session's way out where permessage-deflate was agreed on. A class of its own, so that the plain
+// way has nothing to ask per delivery.
+class RealtimeConnection::Compressing final : public session::Transport {
+ public:
+  Compressing(RealtimeConnection& plain, const websocket::DeflateAgreement& agreement)
+      : plain_(plain), window_bits_(agreement.window_bits) {}
 
-RealtimeConnection::~RealtimeConnection() {
-  gateway_.wiring().metrics.realtime_connections.Add(-1);
-}
+  void OnFrame(const io::SharedBytes& frame) override {
+    plain_.OnFrame(plain_.gateway_.compressor().Compress(frame, window_bits_));
+  }
+  bool Congested() override { return plain_.Congested(); }
+  void CloseWith(uint16_t code, std::string_view reason) override {
+    plain_.CloseWith(code, reason);
+  }
+
+ private:
+  RealtimeConnection& plain_;
+  const uint8_t window_bits_;
+};
+
+RealtimeConnection::RealtimeConnection(Gateway& gateway, uint64_t id, const Opening& opening,
+                                       std::optional<websocket::DeflateAgreement> deflate)
+    : StreamTransport(gateway, id),
+      decoder_(websocket::Role::kServer,
+               {.message_bytes_max = gateway.wiring().limits.message_bytes_max,
+                .inflated_bytes_max =
+                    deflate ? gateway.wiring().limits.compression.inflated_bytes_max : 0}),
+      compressing_(deflate ? std::make_unique<Compressing>(*this, *deflate) : nullptr),
+      session_(gateway.wiring().sessions,
+               compressing_ ? static_cast<session::Transport&>(*compressing_) : *this,
+               opening.version, opening.claims) {}
+
+RealtimeConnection::~RealtimeConnection() = default;
 
 void RealtimeConnection::Attach(io::Stream& stream) {
-  stream_ = &stream;
+  StreamTransport::Attach(stream);
   gateway_.wiring().loop.timers().Arm<&RealtimeConnection::OnSilence>(
       silence_, gateway_.wiring().limits.ping_interval, this);
 }
@@ -40,16 +62,20 @@ size_t RealtimeConnection::OnBytes(std::span<char> bytes) {
     if (event.kind == Event::Kind::kNeedMore) break;
     OnEvent(event);
   }
+  if (!closing_ && MessageTookTooLong()) {
+    gateway_.wiring().metrics.protocol_errors.Add();
+    CloseWith(static_cast<uint16_t>(CloseCode::kPolicyViolation), "message took too long");
+  }
   return closing_ ? bytes.size() : bytes.size() - rest.size();
 }
 
 void RealtimeConnection::OnEvent(const Event& event) {
   switch (event.kind) {
-    case Event::Kind::kNeedMore:
-    case Event::Kind::kPong: return;
+    case Event::Kind::kNeedMore: return;
+    case Event::Kind::kPong: return OnPong();
     case Event::Kind::kText: return session_.OnText(event.payload);
     case Event::Kind::kBinary: return session_.OnBinary(event.payload);
-    case Event::Kind::kPing: return Send(Opcode::kPong, event.payload);
+    case Event::Kind::kPing: return OnPing(event.payload);
     case Event::Kind::kClose:
       session_.OnGoodbye();
       // The answer repeats the code (RFC 6455 §5.5.1).
@@ -60,43 +86,34 @@ void RealtimeConnection::OnEvent(const Event& event) {
   }
 }
 
-void RealtimeConnection::OnFrame(const io::SharedBytes& frame) {
-  if (closing_) return;
-  const size_t bytes_max = gateway_.wiring().limits.outbox_bytes_max;
-  if (stream_->unsent_bytes() + frame.size() > bytes_max) [[unlikely]] {
-    // Much may be due within one turn; only what the kernel does not take counts as slow. A frame
-    // larger than the whole outbox goes when nothing waits before it.
-    stream_->Flush();
-    if (stream_->unsent_bytes() > 0 && stream_->unsent_bytes() + frame.size() > bytes_max) {
-      gateway_.wiring().metrics.slow_consumers.Add();
-      closing_ = true;
-      // No close frame: it would wait behind what the client does not read.
-      return stream_->Abort();
-    }
+// A flood of pings would make us send as much as it does.
+void RealtimeConnection::OnPing(std::string_view payload) {
+  const MonoTime now = gateway_.wiring().loop.clock().Mono();
+  if (now - pings_since_ > std::chrono::seconds{1}) {
+    pings_since_ = now;
+    pings_ = 0;
   }
-  stream_->Send(frame);
+  if (++pings_ > gateway_.wiring().limits.pings_per_second) {
+    gateway_.wiring().metrics.protocol_errors.Add();
+    return CloseWith(static_cast<uint16_t>(CloseCode::kPolicyViolation), "too many pings");
+  }
+  Send(Opcode::kPong, payload);
 }
 
-bool RealtimeConnection::Congested() {
-  const size_t enough = gateway_.wiring().limits.outbox_bytes_max / 2;
-  if (stream_->unsent_bytes() > enough) stream_->Flush();
-  if (stream_->unsent_bytes() <= enough) return false;
-  resume_wanted_ = true;  // Stays: another channel may wait already.
-  return true;
+// RFC 6455 §5.5.3 allows unasked pongs; they cost nothing but a look.
+void RealtimeConnection::OnPong() {
+  if (!std::exchange(pong_wanted_, false)) gateway_.wiring().metrics.unasked_pongs.Add();
 }
 
-void RealtimeConnection::OnDrained() {
-  if (!resume_wanted_ || closing_) return;
-  resume_wanted_ = false;
-  // In a turn of its own: a flush happens in the middle of a replay as well.
-  gateway_.wiring().loop.Post([&gateway = gateway_, id = id_] {
-    Connection* const connection = gateway.Find(id);
-    if (connection != nullptr) connection->realtime()->Resume();
-  });
-}
-
-void RealtimeConnection::Resume() {
-  if (!closing_) session_.OnDrained();
+// Judged when bytes come: who sends none at all is found by the ping.
+bool RealtimeConnection::MessageTookTooLong() {
+  if (decoder_.IsIdle()) {
+    message_since_ = {};
+    return false;
+  }
+  const MonoTime now = gateway_.wiring().loop.clock().Mono();
+  if (message_since_ == MonoTime{}) message_since_ = now;
+  return now - message_since_ > gateway_.wiring().limits.message_time_max;
 }
 
 void RealtimeConnection::CloseWith(uint16_t code, std::string_view reason) {
@@ -114,10 +131,10 @@ void RealtimeConnection::Drain() {
 void RealtimeConnection::OnSilence() {
   if (pinged_) {
     gateway_.wiring().metrics.half_open.Add();
-    closing_ = true;
-    return stream_->Abort();
+    return Abort();
   }
   pinged_ = true;
+  pong_wanted_ = true;
   Send(Opcode::kPing, {});
   gateway_.wiring().loop.timers().Arm<&RealtimeConnection::OnSilence>(
       silence_, gateway_.wiring().limits.pong_timeout, this);

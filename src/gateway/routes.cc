@@ -23,6 +23,10 @@ constexpr Route kRoutes[] = {
     {"GET", "/realtime/v1/api/ping", RouteAuth::kOpen, 0, HandlePing},
     {"GET", "/api/ping", RouteAuth::kOpen, 0, HandlePing},
     {"GET", "/healthcheck", RouteAuth::kOpen, 0, HandleHealthCheck},
+    {"GET", "/realtime/v1/sse", RouteAuth::kOwn, 0, HandleSse},
+    {"POST", "/realtime/v1/sse", RouteAuth::kOwn, kMessageBody, HandleUpstream},
+    {"GET", "/realtime/v1/poll", RouteAuth::kOwn, 0, HandlePoll},
+    {"POST", "/realtime/v1/poll", RouteAuth::kOwn, kMessageBody, HandleUpstream},
     {"POST", "/hooks/", RouteAuth::kOwn, kHookBody, HandleHook},
     {"GET", "/hooks/", RouteAuth::kOwn, 0, HandleHook},
     {"GET", "/rest/v1/", RouteAuth::kToken, 0, HandleTableRead},
@@ -51,6 +55,7 @@ RouteMatch FindRoute(std::string_view method, std::string_view path) {
 }
 
 std::optional<size_t> BodyLimit(const Gateway& gateway, const Route& route, std::string_view path) {
+  if (route.body_bytes_max == kMessageBody) return gateway.wiring().limits.message_bytes_max;
   if (route.body_bytes_max != kHookBody) return route.body_bytes_max;
   for (const auto& endpoint : gateway.wiring().endpoints) {
     if (endpoint->Matches(path)) return endpoint->body_bytes_max();

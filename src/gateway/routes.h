@@ -22,12 +22,13 @@ struct Route {
   std::string_view method;  // "GET"; HEAD is not served.
   std::string_view path;    // Exact, or a prefix when it ends with '/' and is longer than "/".
   RouteAuth auth;
-  // 0: requests have no body; kHookBody: as the endpoint says.
+  // 0: requests have no body; kHookBody: as the endpoint says; kMessageBody: server.message_max.
   size_t body_bytes_max;
   void (*handle)(Connection& connection);
 };
 
 inline constexpr size_t kHookBody = SIZE_MAX;
+inline constexpr size_t kMessageBody = SIZE_MAX - 1;  // As large as a socket's message.
 
 // All of them, in the order of the search.
 std::span<const Route> Routes();

@@ -35,19 +35,26 @@ class TestClient {
   void Send(std::string_view bytes);
   // One whole response: head and body (as Content-Length says); "" at the end of the stream.
   std::string Response();
+  // Everything up to and with the next `mark`; what came, when the stream ends before.
+  std::string Until(std::string_view mark);
+  void Close();
   // The payload of one server frame, as websocket::Describe has it; "end" at the end of the stream.
   std::string Event();
   // Reads until the peer ends; true when it did so within five seconds.
   bool Ends();
   // Opens the realtime protocol with `token`; the response's first line.
-  std::string Upgrade(std::string_view token);
-  static std::string UpgradeRequest(std::string_view token);
+  std::string Upgrade(std::string_view token, std::string_view extra_headers = "");
+  static std::string UpgradeRequest(std::string_view token, std::string_view extra_headers = "");
+  size_t bytes_received() const { return bytes_received_; }
 
  private:
   bool More();
   int socket_;
   std::string buffer_;
-  websocket::Decoder decoder_{websocket::Role::kClient, {.message_bytes_max = 64u << 20}};
+  size_t bytes_received_ = 0;
+  websocket::Decoder decoder_{
+      websocket::Role::kClient,
+      {.message_bytes_max = 64u << 20, .inflated_bytes_max = 64u << 20}};
 };
 
 inline std::string Get(std::string_view path, std::string_view headers = "") {

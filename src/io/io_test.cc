@@ -1,5 +1,9 @@
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <string>
 #include <thread>
@@ -134,6 +138,31 @@ TEST(StreamTest, BytesGoBothWaysAndUnusedInputIsOfferedAgain) {
   });
   loop.Run();
   EXPECT_EQ(client->received, "hello\nworld\n");
+}
+
+// Both lie in the kernel before the server looks: they are read in one turn.
+TEST(StreamTest, WhoEndsItsSideBehindItsLastWordsIsAnswered) {
+  Loop loop(SystemClock());
+  std::unique_ptr<Echo> echo;
+  auto listener = Listener::Listen(loop, "127.0.0.1", 0, [&](std::unique_ptr<Stream> stream) {
+    echo = std::make_unique<Echo>(std::move(stream));
+  });
+  ASSERT_THAT(listener, IsOk());
+  const int client = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons((*listener)->port());
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(connect(client, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(send(client, "last words\n", 11, 0), 11);
+  shutdown(client, SHUT_WR);
+  std::thread runner([&] { loop.Run(); });
+  char answer[32] = {};
+  EXPECT_EQ(recv(client, answer, sizeof answer, MSG_WAITALL), 11);
+  EXPECT_STREQ(answer, "last words\n");
+  close(client);
+  loop.Stop();
+  runner.join();
 }
 
 TEST(ListenerTest, LoopsShareAnAddressThatIsTakenForEverybodyElse) {

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "io/bytes.h"
 #include "io/loop.h"
+#include "io/tls.h"
 
 namespace tw::io {
 
@@ -31,8 +32,16 @@ class StreamHandler {
   virtual size_t OnBytes(std::span<char> bytes) = 0;
   // Everything sent has been handed to the kernel.
   virtual void OnDrained() {}
+  // Too little of what was sent has been taken by the kernel for too long (UnsentLimit).
+  virtual void OnUnsentTooOld() {}
   // The last event. The stream is closed; nothing more can be sent.
   virtual void OnClosed(CloseCause cause) = 0;
+};
+
+// Of what waits to be sent, `bytes_min` (or all, if less waits) must go within `age_max`.
+struct UnsentLimit {
+  std::chrono::milliseconds age_max{0};  // 0: no limit.
+  size_t bytes_min = SIZE_MAX;
 };
 
 class Stream : public Flushable {
@@ -48,6 +57,9 @@ class Stream : public Flushable {
   // How many unused input bytes are kept for the handler; default 64 KiB.
   virtual void set_kept_bytes_max(size_t bytes) = 0;
   virtual void ResumeReading() = 0;
+  virtual void set_unsent_limit(const UnsentLimit& limit) = 0;
+  // The kernel gives the connection up when what it sent is not acknowledged for this long.
+  virtual void set_unacknowledged_max(std::chrono::milliseconds time) = 0;
 
   // Sends what is queued, then closes. OnClosed follows.
   virtual void Close() = 0;
@@ -69,11 +81,13 @@ class Listener {
   static Status CheckFree(std::string_view address, uint16_t port);
 
   // `address` is an IP address, `port` 0 lets the kernel choose. `accept` runs on `loop`'s thread.
+  // With `tls`, which outlives the listener, every connection speaks TLS with what is in the slot
+  // when it is accepted; a peer that does not finish its handshake within 5 s is gone.
   // Errors: kInvalidArgument (not an IP address), kUnavailable (in use, no permission; the message
   // says which).
   static Result<std::unique_ptr<Listener>> Listen(
       Loop& loop, std::string_view address, uint16_t port,
-      Function<void(std::unique_ptr<Stream>)> accept);
+      Function<void(std::unique_ptr<Stream>)> accept, const TlsSlot* tls = nullptr);
 
   virtual uint16_t port() const = 0;
   // Stops accepting; call on the loop's thread (or before Run).

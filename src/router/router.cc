@@ -105,6 +105,7 @@ void Router::Publish(const Batch& batch) {
     const auto table = tables_.find(change.relation->table);
     if (table == tables_.end()) continue;
     ++round_;
+    publishing_ = change.offset;
     encoder_.Begin(change, batch.position.epoch);
     for (const auto& [column, values] : table->second.by_column) {
       for (const Row* row : {&change.new_row, &change.old_row}) {
@@ -115,6 +116,7 @@ void Router::Publish(const Batch& batch) {
     }
     Offer(table->second.unanchored);
   }
+  publishing_ = 0;
 }
 
 void Router::Offer(const std::vector<Audience*>& candidates) {

@@ -40,6 +40,9 @@ class Router {
 
   // Sends the batch's changes to all who may see them, in order.
   void Publish(const Batch& batch);
+  // Offset of the change whose frames are being given out; 0 outside of Publish. All frames of a
+  // change are given out before the first of the next.
+  uint64_t publishing() const { return publishing_; }
 
   // Offsets above `after`, up to and including `last`.
   struct Range {
@@ -73,6 +76,7 @@ class Router {
   ChangeEncoder encoder_;
   size_t members_ = 0;
   uint64_t round_ = 0;  // Rises per change, so that an audience is offered it once.
+  uint64_t publishing_ = 0;
   telemetry::Counter& deliveries_;
   telemetry::Counter& candidates_;
   telemetry::Gauge& subscriptions_;

@@ -1,6 +1,7 @@
 #include "session/channel.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "json/json.h"
 #include "session/channel_catch_up.h"
@@ -15,8 +16,6 @@ namespace {
 constexpr std::string_view kTopicPrefix = "realtime:";
 // How long a join waits for a position ahead of its loop before it is called unknown.
 constexpr std::chrono::seconds kHeadWaitMax{2};
-// Changes sent between two looks at how much is unsent.
-constexpr uint64_t kReplaySliceChanges = 4;
 // RFC 6455's registry, 1013: come back.
 constexpr uint16_t kTryAgainLater = 1013;
 
@@ -249,8 +248,10 @@ void Channel::ContinueReplay() {
   const auto send = [this](const io::SharedBytes& frame) { session_.transport_.OnFrame(frame); };
   // Nothing else runs on this loop between the last slice and GoLive: replay and stream meet
   // exactly. What was read beyond the loop's head comes again with the stream.
-  while (replayed_ < feed.head().offset) {
+  for (;;) {
+    // Looked at before each change, and before what ends the replay.
     if (session_.transport_.Congested()) return;
+    if (replayed_ >= feed.head().offset) break;
     if (missed_.empty()) {
       if (!feed.Covers(replayed_)) {
         session_.services_.metrics.replays_overtaken.Add();
@@ -260,12 +261,25 @@ void Channel::ContinueReplay() {
     }
     const BatchPtr batch = missed_.front();
     const uint64_t last =
-        std::min({batch->position.offset, feed.head().offset, replayed_ + kReplaySliceChanges});
+        std::min({batch->position.offset, feed.head().offset, replayed_ + 1});
+    session_.replaying_ = true;
     feed.router().Replay(spec_, *batch, {replayed_, last}, send);
+    session_.replaying_ = false;
     replayed_ = std::max(replayed_, last);
     if (replayed_ >= batch->position.offset) missed_.pop_front();
   }
-  GoLive({true, {}}, feed.head());
+  if (!std::exchange(lagged_, false)) return GoLive({true, {}}, feed.head());
+  state_ = ChannelState::kLive;
+  feed.router().Join(spec_, session_.transport_, membership_);
+  SendCaughtUp(feed.head());
+}
+
+void Channel::Lag(uint64_t after) {
+  if (state_ != ChannelState::kLive || spec_.bindings.empty()) return;
+  membership_.Leave();
+  replayed_ = after;
+  lagged_ = true;
+  state_ = ChannelState::kReplaying;
 }
 
 // Sends the reply unless a replay has done so, and subscribes at the loop's head.
@@ -284,11 +298,7 @@ void Channel::GoLive(const Verdict& verdict, Position position) {
   ListenPresence();
   SendReadiness();
   if (verdict.recovered.value_or(false)) {
-    json::Writer writer;
-    writer.Object().Key("extension").String("tidewire").Key("status").String("ok");
-    writer.Key("message").String("caught_up").Key("channel").String(name());
-    writer.Key("position").String(ToString(position)).End();
-    SendPush("system", writer.Take());
+    SendCaughtUp(position);
   }
   if (!request_.bindings.empty() && binding_errors_.empty()) {
     SendSystem("postgres_changes", ReplyStatus::kOk, "Subscribed to PostgreSQL");
@@ -296,6 +306,14 @@ void Channel::GoLive(const Verdict& verdict, Position position) {
   for (const std::string& error : binding_errors_) {
     SendSystem("postgres_changes", ReplyStatus::kError, error);
   }
+}
+
+void Channel::SendCaughtUp(Position position) {
+  json::Writer writer;
+  writer.Object().Key("extension").String("tidewire").Key("status").String("ok");
+  writer.Key("message").String("caught_up").Key("channel").String(name());
+  writer.Key("position").String(ToString(position)).End();
+  SendPush("system", writer.Take());
 }
 
 void Channel::SendJoinReply(const Verdict& verdict, Position position) {

@@ -28,6 +28,8 @@ namespace tw::session {
 
 class Session;
 
+//                                              ┌──── lagged ────┐
+//                                              ▼                │
 //  kCatchingUp ──missed changes read──▶ kReplaying ──sent──▶ kLive   any ──leave, expiry──▶ (gone)
 //       └─────────────── nothing to catch up, or not recovered ──▲
 enum class ChannelState : uint8_t { kCatchingUp, kReplaying, kLive };
@@ -46,6 +48,8 @@ class Channel {
   void Start(std::optional<std::string_view> ref);
   // Sends more of the missed changes while the connection takes them; goes live behind the last.
   void ContinueReplay();
+  // Of a live channel: it has been told all up to `after`, and gets what is behind it as a replay.
+  void Lag(uint64_t after);
   // New rights from now on: a change that is published later is judged by them.
   [[nodiscard]] ChannelFate SetClaims(ClaimsPtr claims);
 
@@ -73,6 +77,7 @@ class Channel {
   std::optional<std::string_view> join_reference() const { return ref_; }
   const std::optional<std::string>& join_ref() const { return join_ref_; }
   const ClaimsPtr& claims() const { return claims_; }
+  bool live() const { return state_ == ChannelState::kLive; }
   bool wants_positions() const { return request_.positions; }
   // The topic without "realtime:".
   std::string_view name() const;
@@ -112,6 +117,7 @@ class Channel {
   void OnHistory(uint64_t after, Result<BatchPtr> batch);
   void StartReplay(uint64_t after);
   void GoLive(const Verdict& verdict, Position position);
+  void SendCaughtUp(Position position);
   void SendJoinReply(const Verdict& verdict, Position position);
   void SendPush(std::string_view event, std::string_view payload);
 
@@ -141,6 +147,7 @@ class Channel {
   uint64_t missed_changes_ = 0;
   uint64_t missed_bytes_ = 0;
   uint64_t replayed_ = 0;  // Offset up to which the client has been told.
+  bool lagged_ = false;    // The replay is of a channel that was live before.
   io::Timer wait_;
   std::optional<LiveFeed::WaitId> waiting_;  // For a position ahead of the loop.
   std::shared_ptr<bool> alive_;

@@ -176,6 +176,10 @@ void Session::OnJoin(const ClientMessage& message) {
   }
   auto request = protocol::ParseJoin(message.payload);
   if (!request.ok()) return RefuseJoin(message, request.error().message);
+  if (request->since.empty() &&
+      std::ranges::all_of(request->bindings, &std::string::empty, &protocol::BindingRequest::since)) {
+    request->since = resume_at_;
+  }
   ClaimsPtr claims = claims_;
   if (!request->access_token.empty()) {
     auto verified = services_.verifier.Verify(request->access_token);
@@ -227,6 +231,18 @@ void Session::OnLeave(const ClientMessage& message) {
 void Session::OnDrained() {
   // A replay that cannot be finished closes the connection, not the list.
   for (const auto& channel : channels_) channel->ContinueReplay();
+}
+
+std::optional<Position> Session::SettledPosition() const {
+  const bool settled = !channels_.empty() && std::ranges::all_of(channels_, &Channel::live);
+  return settled ? std::optional(services_.feed.head()) : std::nullopt;
+}
+
+uint64_t Session::publishing() const { return services_.feed.router().publishing(); }
+
+void Session::Resync(uint64_t after) {
+  for (const auto& channel : channels_) channel->Lag(after);
+  OnDrained();
 }
 
 void Session::AnnounceRestart() {

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -131,11 +132,26 @@ class Session {
 
   // The client has said goodbye: what comes next is its end, not a lost connection.
   void OnGoodbye() { departure_ = router::Departure::kSaid; }
+  // Joins from here on that name no position resume at this one; empty: they do not resume.
+  void ResumeAt(std::string_view position) { resume_at_ = position; }
+  // The feed's head, when every channel has been told all up to it; nullopt while one catches up,
+  // and without channels.
+  std::optional<Position> SettledPosition() const;
+
+  // Offset of the change whose frames the session is being given; 0 when it is no change's.
+  uint64_t publishing() const;
+  // The frames come from a replay, which looks at Congested before each change.
+  bool replaying() const { return replaying_; }
+  // The transport dropped the frames of all changes behind `after`: the channels go on there, at the
+  // client's pace.
+  void Resync(uint64_t after);
 
   // Before a planned restart: tells every channel, so that clients come back by themselves.
   void AnnounceRestart();
 
   size_t channels() const { return channels_.size(); }
+  // Of the connection's own key; empty for a key that stands for nobody.
+  std::string_view subject() const { return claims_->sub; }
 
  private:
   friend class Channel;
@@ -171,6 +187,8 @@ class Session {
   RateMeter events_;          // Of this connection.
   RateMeter presence_calls_;
   router::Departure departure_ = router::Departure::kLost;
+  std::string resume_at_;
+  bool replaying_ = false;
   io::Timer expiry_;
 };
 

@@ -8,6 +8,8 @@
 namespace tw::websocket {
 namespace {
 
+constexpr uint8_t kReserved1 = 0x40, kReserved23 = 0x30, kReserved123 = 0x70;
+
 bool IsControl(Opcode opcode) {
   return static_cast<uint8_t>(opcode) >= 0x8;
 }
@@ -33,13 +35,13 @@ Event Decoder::Fail(CloseCode code, std::string_view reason) {
   stage_ = Stage::kFailed;
   error_code_ = code;
   error_ = reason;
-  assembled_.reset();
+  assembly_.reset();
   return {.kind = Event::Kind::kError, .code = code, .payload = reason};
 }
 
 Event Decoder::Next(std::span<char>& input) {
   if (delivered_) {
-    assembled_.reset();
+    assembly_.reset();
     delivered_ = false;
   }
   for (;;) {
@@ -69,9 +71,9 @@ Event Decoder::ReadHeader(std::span<char>& input) {
   const auto first = static_cast<uint8_t>(input[0]);
   const auto second = static_cast<uint8_t>(input[1]);
   // All that two bytes can show is told before waiting for more.
-  if ((first & 0x70) != 0) return Fail(CloseCode::kProtocolError, "reserved bit set");
+  const Event reserved = CheckReserved(first);
+  if (stage_ == Stage::kFailed) return reserved;
   const uint8_t opcode = first & 0x0f;
-  if (!IsKnown(opcode)) return Fail(CloseCode::kProtocolError, "reserved opcode");
   const bool is_masked = (second & 0x80) != 0;
   if (is_masked != (role_ == Role::kServer)) {
     return Fail(CloseCode::kProtocolError, is_masked ? "masked frame" : "unmasked frame");
@@ -107,15 +109,32 @@ Event Decoder::ReadHeader(std::span<char>& input) {
     if (opcode != 0) message_opcode_ = Opcode{opcode};
     fragments_ = in_message_ ? fragments_ + 1 : 1;
     in_message_ = true;
+    if ((first & kReserved1) != 0) {
+      assembly_ = std::make_unique<Assembly>();
+      assembly_->inflater = std::make_unique<Inflater>();
+    }
   }
   opcode_ = IsControl(Opcode{opcode}) ? Opcode{opcode} : message_opcode_;
   is_final_ = is_final;
   frame_bytes_ = payload_bytes;
   done_bytes_ = 0;
   // Control frames always fit; a whole message that is not too long stays where it is.
-  in_place_ = IsControl(opcode_) || (is_final && opcode != 0);
+  in_place_ = IsControl(opcode_) || (is_final && opcode != 0 && (first & kReserved1) == 0);
   input = input.subspan(header_bytes);
   stage_ = Stage::kPayload;
+  return {};
+}
+
+// Of the reserved bits only RSV1 has a meaning: the first frame of a compressed message (RFC 7692
+// §6).
+Event Decoder::CheckReserved(uint8_t first) {
+  const uint8_t opcode = first & 0x0f;
+  if (!IsKnown(opcode)) return Fail(CloseCode::kProtocolError, "reserved opcode");
+  const bool may_compress = options_.inflated_bytes_max > 0 && opcode != 0 &&
+                            !IsControl(Opcode{opcode});
+  if ((first & (may_compress ? kReserved23 : kReserved123)) != 0) {
+    return Fail(CloseCode::kProtocolError, "reserved bit set");
+  }
   return {};
 }
 
@@ -133,7 +152,7 @@ Event Decoder::CheckMessage(Opcode opcode, uint64_t payload_bytes) {
     return Fail(CloseCode::kPolicyViolation, "too many fragments");
   }
   // Compared without adding, so that no length can overflow.
-  const uint64_t held = assembled_ ? assembled_->size() : 0;
+  const uint64_t held = assembly_ ? assembly_->received_bytes : 0;
   if (payload_bytes > options_.message_bytes_max - held) {
     return Fail(CloseCode::kMessageTooBig, "message too big");
   }
@@ -141,7 +160,7 @@ Event Decoder::CheckMessage(Opcode opcode, uint64_t payload_bytes) {
 }
 
 Event Decoder::ReadPayload(std::span<char>& input) {
-  // A control frame never moves: assembled_ may hold the message that it interrupts.
+  // A control frame never moves: assembly_ may hold the message that it interrupts.
   if (in_place_ && !IsControl(opcode_) && frame_bytes_ > options_.in_place_bytes_max &&
       input.size() < frame_bytes_) {
     in_place_ = false;
@@ -150,18 +169,21 @@ Event Decoder::ReadPayload(std::span<char>& input) {
   return in_place_ ? ReadInPlace(input) : ReadAssembled(input);
 }
 
-// Unmasks and, for text, validates what has arrived. False for text that is not UTF-8.
-bool Decoder::Accept(std::span<char> bytes) {
+void Decoder::Unmask(std::span<char> bytes) {
   if (role_ == Role::kServer) Mask(bytes, key_, done_bytes_ % key_.size());
   done_bytes_ += bytes.size();
-  if (opcode_ != Opcode::kText) return true;
-  return utf8_.Feed({bytes.data(), bytes.size()});
+}
+
+bool Decoder::IsTextSoFar(std::string_view bytes) {
+  return opcode_ != Opcode::kText || utf8_.Feed(bytes);
 }
 
 Event Decoder::ReadInPlace(std::span<char>& input) {
   const size_t available = static_cast<size_t>(std::min<uint64_t>(input.size(), frame_bytes_));
   TW_CHECK(available >= done_bytes_);  // The caller kept what the last call left.
-  if (!Accept(input.subspan(done_bytes_, available - done_bytes_))) {
+  const std::span<char> bytes = input.subspan(done_bytes_, available - done_bytes_);
+  Unmask(bytes);
+  if (!IsTextSoFar({bytes.data(), bytes.size()})) {
     return Fail(CloseCode::kInvalidPayload, "text is not UTF-8");
   }
   if (done_bytes_ < frame_bytes_) return NeedMore(frame_bytes_ - done_bytes_);
@@ -175,18 +197,52 @@ Event Decoder::ReadAssembled(std::span<char>& input) {
       static_cast<size_t>(std::min<uint64_t>(input.size(), frame_bytes_ - done_bytes_));
   const std::span<char> bytes = input.first(available);
   input = input.subspan(available);
-  if (!Accept(bytes)) return Fail(CloseCode::kInvalidPayload, "text is not UTF-8");
-  if (!bytes.empty()) {
-    if (!assembled_) assembled_ = std::make_unique<std::string>();
-    assembled_->append(bytes.data(), bytes.size());
-  }
+  Unmask(bytes);
+  const bool last = is_final_ && done_bytes_ == frame_bytes_;
+  const bool compressed = assembly_ != nullptr && assembly_->inflater != nullptr;
+  const Event event = compressed ? Expand({bytes.data(), bytes.size()}, last)
+                                 : Append({bytes.data(), bytes.size()});
+  if (stage_ == Stage::kFailed) return event;
   if (done_bytes_ < frame_bytes_) return NeedMore(frame_bytes_ - done_bytes_);
   if (!is_final_) {
     stage_ = Stage::kHeader;
     return {};
   }
-  delivered_ = assembled_ != nullptr;
-  return FinishFrame(assembled_ ? std::string_view(*assembled_) : std::string_view());
+  delivered_ = assembly_ != nullptr;
+  return FinishFrame(assembly_ ? std::string_view(assembly_->bytes) : std::string_view());
+}
+
+Event Decoder::Append(std::string_view bytes) {
+  if (!IsTextSoFar(bytes)) return Fail(CloseCode::kInvalidPayload, "text is not UTF-8");
+  if (bytes.empty()) return {};
+  if (!assembly_) assembly_ = std::make_unique<Assembly>();
+  assembly_->bytes.append(bytes);
+  assembly_->received_bytes += bytes.size();
+  return {};
+}
+
+Event Decoder::Expand(std::string_view bytes, bool last) {
+  assembly_->received_bytes += bytes.size();
+  const size_t before = assembly_->bytes.size();
+  auto result =
+      assembly_->inflater->Feed(bytes, assembly_->bytes, options_.inflated_bytes_max);
+  if (result == Inflater::Result::kOk && last) {
+    result = assembly_->inflater->Finish(assembly_->bytes, options_.inflated_bytes_max);
+  }
+  return AfterInflate(result, before);
+}
+
+Event Decoder::AfterInflate(Inflater::Result result, size_t before) {
+  switch (result) {
+    case Inflater::Result::kOk:
+      if (IsTextSoFar(std::string_view(assembly_->bytes).substr(before))) return {};
+      return Fail(CloseCode::kInvalidPayload, "text is not UTF-8");
+    case Inflater::Result::kCorrupt:
+      return Fail(CloseCode::kInvalidPayload, "message is not deflate data");
+    case Inflater::Result::kTooBig:
+      return Fail(CloseCode::kMessageTooBig, "message expands to too much");
+  }
+  TW_UNREACHABLE();
 }
 
 Event Decoder::FinishFrame(std::string_view payload) {
@@ -225,7 +281,7 @@ Event Decoder::FinishClose(std::string_view payload) {
     }
   }
   stage_ = Stage::kClosed;
-  assembled_.reset();
+  assembly_.reset();
   return {.kind = Event::Kind::kClose, .code = code, .payload = payload};
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "websocket/deflate.h"
 #include "websocket/frame.h"
 #include "websocket/utf8.h"
 
@@ -24,6 +25,9 @@ struct DecoderOptions {
   // whole, and is then given without a copy; control frames always do. So a read buffer of this
   // size, or kControlBytesMax if that is more, plus 14 bytes always suffices.
   uint32_t in_place_bytes_max = 16'384;
+  // Bytes that a compressed message may expand to; one more is kMessageTooBig. 0: permessage-deflate
+  // was not agreed on, and RSV1 is an error.
+  uint32_t inflated_bytes_max = 0;
 };
 
 // What Next found.
@@ -50,9 +54,11 @@ struct Event {
 //                     not in its shortest form, control frame fragmented or longer than
 //                     kControlBytesMax, continuation of nothing, new message within another, close
 //                     payload of one byte or with a code that may not be sent
-//   kInvalidPayload   text or close reason that is not UTF-8, told at the first impossible byte
+//   kInvalidPayload   text or close reason that is not UTF-8, told at the first impossible byte;
+//                     a compressed message that is no deflate data
 //   kPolicyViolation  more than fragments_max fragments
-//   kMessageTooBig    more than message_bytes_max, told at the frame's header
+//   kMessageTooBig    more than message_bytes_max, told at the frame's header; more than
+//                     inflated_bytes_max, told as soon as it has come out
 // After kClose and kError all further input is swallowed; after kError it is told again.
 //
 // Holds no heap memory but while a message is being put together or has just been given.
@@ -72,19 +78,31 @@ class Decoder {
  private:
   enum class Stage : uint8_t { kHeader, kPayload, kClosed, kFailed };
 
+  // A message that cannot stay in the caller's buffer: in fragments, long or compressed.
+  struct Assembly {
+    std::string bytes;
+    uint64_t received_bytes = 0;  // As sent: what bytes holds, unless it was compressed.
+    std::unique_ptr<Inflater> inflater;
+  };
+
   Event ReadHeader(std::span<char>& input);
+  Event CheckReserved(uint8_t first);
   Event CheckMessage(Opcode opcode, uint64_t payload_bytes);
   Event ReadPayload(std::span<char>& input);
   Event ReadInPlace(std::span<char>& input);
   Event ReadAssembled(std::span<char>& input);
   Event FinishFrame(std::string_view payload);
   Event FinishClose(std::string_view payload);
-  bool Accept(std::span<char> bytes);
+  void Unmask(std::span<char> bytes);
+  bool IsTextSoFar(std::string_view bytes);
+  Event Append(std::string_view bytes);
+  Event Expand(std::string_view bytes, bool last);
+  Event AfterInflate(Inflater::Result result, size_t before);
   Event Fail(CloseCode code, std::string_view reason);
   static Event NeedMore(uint64_t bytes);
 
   DecoderOptions options_;
-  std::unique_ptr<std::string> assembled_;  // The message so far, when it cannot stay in place.
+  std::unique_ptr<Assembly> assembly_;
   std::string_view error_;                  // A literal.
   uint64_t frame_bytes_ = 0;                // Payload length of the current frame.
   uint64_t done_bytes_ = 0;                 // Of those, unmasked and checked.
@@ -99,7 +117,7 @@ class Decoder {
   bool is_final_ = true;
   bool in_message_ = false;  // A first fragment came, the last one did not.
   bool in_place_ = true;     // The current frame is read where it lies.
-  bool delivered_ = false;   // assembled_ was given to the caller.
+  bool delivered_ = false;   // assembly_ was given to the caller.
 };
 
 }  // namespace tw::websocket
