@@ -10,6 +10,7 @@
 #include <map>
 #include <thread>
 
+#include "app/inner_loader.h"
 #include "app/prepared_store.h"
 #include "app/store_thread.h"
 #include "auth/token_verifier.h"
@@ -207,7 +208,8 @@ struct Server::Parts final : gateway::Readiness {
   Status MakeStore();
   Status MakeInbox();
   Status MakeLoops();
-  Status MakeLoop(size_t index, const auth::JwtKey& key, const auth::ApiKeys& api_keys);
+  Status MakeLoop(size_t index, const auth::JwtKey& key, const auth::ApiKeys& api_keys,
+                  const InnerSnapshot& inner);
   Status Listen();
   void StartThreads();
   void Publish(BatchPtr batch);
@@ -324,19 +326,23 @@ Status Server::Parts::MakeLoops() {
   session_metrics = std::make_unique<session::SessionMetrics>(metrics);
   TW_ASSIGN_OR_RETURN(const auth::JwtKey key, MakeKey(configuration.main.auth));
   TW_ASSIGN_OR_RETURN(const auth::ApiKeys api_keys, MakeApiKeys(configuration.main.auth));
+  TW_ASSIGN_OR_RETURN(
+      const InnerSnapshot inner,
+      ReadInnerTables(prepared.catalog->inner(), *prepared.store, *prepared.capture));
   for (size_t i = 0; i < count; ++i) {
     loops.push_back(std::make_unique<LoopParts>(clock));
-    TW_RETURN_IF_ERROR(MakeLoop(i, key, api_keys));
+    TW_RETURN_IF_ERROR(MakeLoop(i, key, api_keys, inner));
   }
   return {};
 }
 
 Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
-                               const auth::ApiKeys& api_keys) {
+                               const auth::ApiKeys& api_keys, const InnerSnapshot& inner) {
   LoopParts& parts = *loops[index];
   parts.feed = std::make_unique<session::LiveFeed>(
       prepared.capture->head(),
       session::TailLimits{.bytes_max = configuration.main.history.memory_max.bytes}, metrics);
+  parts.feed->router().SetInnerTables(MakeInnerTables(inner));
   parts.history = std::make_unique<PoolHistory>(*readers, parts.loop);
   parts.bus = std::make_unique<LoopBus>(loops, index);
   parts.verifier = std::make_unique<auth::TokenVerifier>(key, api_keys, clock, metrics);

@@ -8,6 +8,7 @@
 
 #include "base/strings.h"
 #include "model/relation.h"
+#include "policy/inner_plan.h"
 #include "policy/policy.h"
 
 namespace tw::policy {
@@ -39,11 +40,19 @@ class Catalog {
 
   const std::vector<Table>& tables() const { return tables_; }
 
+  // The tables that policies look into; never null.
+  const std::shared_ptr<const InnerPlan>& inner() const { return inner_; }
+  void set_inner(std::shared_ptr<const InnerPlan> inner) { inner_ = std::move(inner); }
+
  private:
   std::vector<Table> tables_;
   StringMap<size_t> by_name_;
+  std::shared_ptr<const InnerPlan> inner_ = std::make_shared<const InnerPlan>();
 };
 
 using CatalogPtr = std::shared_ptr<const Catalog>;
+
+// All tables of a configuration. Errors: as TablePolicy::Compile.
+Result<CatalogPtr> CompileEmbedded(const Schema& schema);
 
 }  // namespace tw::policy

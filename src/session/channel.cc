@@ -221,9 +221,12 @@ void Channel::StartReplay(uint64_t after) {
     // Rights and filters are compiled for today's columns: older rows cannot be judged.
     return GoLive({false, "schema_changed"}, feed.head());
   }
+  replayed_ = ParsePosition(AskedPosition())->offset;
+  if (!feed.router().CanJudgeSince(spec_, replayed_)) {
+    return GoLive({false, "rights_unknown"}, feed.head());
+  }
   SendJoinReply({true, {}}, feed.head());
   session_.services_.metrics.resumed.Add();
-  replayed_ = ParsePosition(AskedPosition())->offset;
   state_ = ChannelState::kReplaying;
   ContinueReplay();
 }
@@ -246,10 +249,13 @@ void Channel::ContinueReplay() {
     const BatchPtr batch = missed_.front();
     const uint64_t last =
         std::min({batch->position.offset, feed.head().offset, replayed_ + kReplaySliceChanges});
+    rights_touched_ |= feed.router().TouchesRights(spec_, *batch, replayed_);
     feed.router().Replay(spec_, *batch, {replayed_, last}, send);
     replayed_ = std::max(replayed_, last);
     if (replayed_ >= batch->position.offset) missed_.pop_front();
   }
+  // Rows that came into sight, or left it, without a change of their own.
+  if (rights_touched_) send(router::Router::AccessChanged(spec_, feed.head()));
   GoLive({true, {}}, feed.head());
 }
 
