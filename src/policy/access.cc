@@ -118,12 +118,19 @@ void Access::Decide() {
   }
 }
 
-bool Access::Allows(const Row& row, const InnerView* tables) const {
-  if (verdict_ != Verdict::kByRow) return verdict_ == Verdict::kEverything;
+Access::Judgement Access::Judge(const Row& row, const InnerView* tables) const {
+  if (verdict_ == Verdict::kEverything) return Judgement::kShown;
+  if (verdict_ == Verdict::kNothing) return Judgement::kHidden;
   TW_CHECK(row.size() == program_->relation()->columns.size());
   Scratch scratch;
   const Inputs inputs{.row = &row, .slots = slots_->values.data(), .tables = tables};
-  return Evaluate(program_->condition(), inputs, scratch).is_true();
+  const Datum value = Evaluate(program_->condition(), inputs, scratch);
+  if (value.is_error()) return Judgement::kError;
+  return value.is_true() ? Judgement::kShown : Judgement::kHidden;
+}
+
+bool Access::Allows(const Row& row, const InnerView* tables) const {
+  return Judge(row, tables) == Judgement::kShown;
 }
 
 bool Access::reads_tables() const {

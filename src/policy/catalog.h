@@ -55,4 +55,28 @@ using CatalogPtr = std::shared_ptr<const Catalog>;
 // All tables of a configuration. Errors: as TablePolicy::Compile.
 Result<CatalogPtr> CompileEmbedded(const Schema& schema);
 
+// Where a role's policies on a table are decided, and why not here.
+struct Placement {
+  enum class Tier : uint8_t {
+    kMemory,     // Compiled; found by probes.
+    kScan,       // Compiled; every group is asked.
+    kDatabase,   // Not compiled: `reason`.
+    kDenied,     // The database would refuse each query: `reason`.
+  };
+  std::string schema;
+  std::string table;
+  std::string role;
+  Tier tier = Tier::kMemory;
+  std::string reason;
+};
+
+struct PostgresCatalog {
+  CatalogPtr catalog;
+  std::vector<Placement> placements;
+};
+
+// All tables of a database. What does not compile denies, with its reason, and says so in
+// `placements`.
+PostgresCatalog CompilePostgres(const Schema& schema);
+
 }  // namespace tw::policy

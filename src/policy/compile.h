@@ -38,6 +38,7 @@ struct ClaimsSlot {
   Expression expression;
   std::string identity;
   std::string label;  // The policy that reads it, for messages.
+  std::string sql;    // For the database; empty on the embedded store.
 };
 
 // The compilation of one table's policies for one role.

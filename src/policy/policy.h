@@ -96,9 +96,15 @@ class Access {
   // does decimals of stored reals.
   bool Allows(const Row& row, const InnerView* tables = nullptr) const;
 
+  // The same, with the rows told apart that could not be judged here: a value outside what is held
+  // exactly, an operation that raised. Allows hides them.
+  enum class Judgement : uint8_t { kHidden, kShown, kError };
+  Judgement Judge(const Row& row, const InnerView* tables = nullptr) const;
+
   // Whether Allows needs `tables`.
   bool reads_tables() const;
   const Program& program() const { return *program_; }
+  const Slots& slots() const { return *slots_; }
   // Where readers with these rights are listed for the program's probes: (leaf, hash).
   std::vector<std::pair<uint32_t, uint64_t>> listings() const;
 

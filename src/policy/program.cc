@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "policy/claims_values.h"
 #include "policy/evaluate.h"
 #include "policy/subquery.h"
 
@@ -39,6 +40,9 @@ Result<std::shared_ptr<const Program>> Program::Compile(const Schema& schema,
   entry.table = &table;
   TW_ASSIGN_OR_RETURN(program->condition_, compilation.Predicate(entry, role));
   program->slots_ = std::move(compilation.slots());
+  if (schema.dialect == Dialect::kPostgres) {
+    for (ClaimsSlot& slot : program->slots_) slot.sql = SlotSql(slot.expression);
+  }
   PlanWalks(program->condition_, {0}, true, grown);
   program->probes_ = MakeProbes(program->condition_, grown);
   program->reads_tables_ = HasQuery(program->condition_);

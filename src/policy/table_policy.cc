@@ -83,4 +83,54 @@ Result<CatalogPtr> CompileEmbedded(const Schema& schema) {
   return CatalogPtr(std::move(catalog));
 }
 
+namespace {
+
+TablePolicy::ProgramPtr CompileOrDeny(const Schema& schema, const SchemaTable& table,
+                                      const std::string& role, InnerPlan& inner,
+                                      Placement& placement) {
+  placement = {table.relation->schema, table.relation->table, role, Placement::Tier::kDenied, {}};
+  if (!table.MayRead(role)) {
+    placement.reason = "permission denied for table " + table.relation->table;
+    return Program::Denying(table.relation, {ErrorCode::kPermissionDenied, placement.reason});
+  }
+  auto program = Program::Compile(schema, table, role, inner);
+  if (!program.ok()) {
+    placement.reason = program.error().message;
+    const ErrorCode code = program.error().code;
+    if (code == ErrorCode::kInvalidArgument || code == ErrorCode::kResourceExhausted) {
+      placement.tier = Placement::Tier::kDatabase;
+    }
+    return Program::Denying(table.relation, program.error());
+  }
+  const bool scans = std::ranges::any_of((*program)->probes().probes, [](const Probe& probe) {
+    return probe.everyone && probe.walk.guards.empty();
+  });
+  const bool constant = (*program)->condition().op == Op::kConstant;
+  placement.tier = scans && !constant ? Placement::Tier::kScan : Placement::Tier::kMemory;
+  return std::move(*program);
+}
+
+}  // namespace
+
+PostgresCatalog CompilePostgres(const Schema& schema) {
+  PostgresCatalog result;
+  auto catalog = std::make_shared<Catalog>();
+  auto inner = std::make_shared<InnerPlan>();
+  for (const SchemaTable& table : schema.tables) {
+    std::map<std::string, TablePolicy::ProgramPtr, std::less<>> by_role;
+    for (const SchemaRole& role : schema.roles) {
+      Placement placement;
+      by_role[role.name] = CompileOrDeny(schema, table, role.name, *inner, placement);
+      result.placements.push_back(std::move(placement));
+    }
+    auto others = Program::Denying(
+        table.relation, {ErrorCode::kInvalidArgument, "the token's role does not exist"});
+    catalog->Add({table.relation,
+                  std::make_shared<const TablePolicy>(std::move(by_role), std::move(others))});
+  }
+  catalog->set_inner(std::move(inner));
+  result.catalog = std::move(catalog);
+  return result;
+}
+
 }  // namespace tw::policy
