@@ -1,7 +1,9 @@
 // The tables that clients may follow and read, each with its shape and its policies.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,7 +46,19 @@ class Catalog {
   const std::shared_ptr<const InnerPlan>& inner() const { return inner_; }
   void set_inner(std::shared_ptr<const InnerPlan> inner) { inner_ = std::move(inner); }
 
+  // The claims expressions of all tables' policies for a role, which the database evaluates; empty
+  // on the embedded store.
+  const std::set<std::string>& claims_sql(std::string_view role) const {
+    static const std::set<std::string> none;
+    const auto found = claims_sql_.find(role);
+    return found == claims_sql_.end() ? none : found->second;
+  }
+  void set_claims_sql(const std::string& role, std::set<std::string> expressions) {
+    claims_sql_[role] = std::move(expressions);
+  }
+
  private:
+  std::map<std::string, std::set<std::string>, std::less<>> claims_sql_;
   std::vector<Table> tables_;
   StringMap<size_t> by_name_;
   std::shared_ptr<const InnerPlan> inner_ = std::make_shared<const InnerPlan>();

@@ -209,7 +209,7 @@ Result<ClaimsValues> EvaluateClaims(postgres::Connection& connection, std::strin
     size_t column = 0;
     for (const std::string& sql : expressions) {
       const auto text = together->OptionalText(0, column++);
-      values.emplace(sql, text ? std::optional<std::string>(*text) : std::nullopt);
+      values.by_sql.emplace(sql, text ? std::optional<std::string>(*text) : std::nullopt);
     }
     return values;
   }
@@ -218,10 +218,10 @@ Result<ClaimsValues> EvaluateClaims(postgres::Connection& connection, std::strin
     TW_RETURN_IF_ERROR(connection.Execute("rollback to savepoint claims"));
     const auto one = connection.Query("select (" + sql + ")::text");
     if (!one.ok()) {
-      values.emplace(sql, std::unexpected(one.error()));
+      values.by_sql.emplace(sql, std::unexpected(one.error()));
     } else {
       const auto text = one->OptionalText(0, 0);
-      values.emplace(sql, text ? std::optional<std::string>(*text) : std::nullopt);
+      values.by_sql.emplace(sql, text ? std::optional<std::string>(*text) : std::nullopt);
     }
   }
   return values;
@@ -230,8 +230,8 @@ Result<ClaimsValues> EvaluateClaims(postgres::Connection& connection, std::strin
 AccessPtr MakeAccess(std::shared_ptr<const Program> program, const ClaimsValues& values) {
   auto slots = std::make_unique<Slots>();
   for (const ClaimsSlot& slot : program->slots()) {
-    const auto found = values.find(slot.sql);
-    if (found == values.end()) {
+    const auto found = values.by_sql.find(slot.sql);
+    if (found == values.by_sql.end()) {
       return std::make_shared<const Access>(
           program, Error{ErrorCode::kInternal, slot.label + ": a claims value is missing"});
     }

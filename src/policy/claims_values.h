@@ -8,6 +8,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -25,7 +26,10 @@ namespace tw::policy {
 std::string SlotSql(const Expression& expression);
 
 // By SQL text: the value's text, nullopt for NULL, or the database's error.
-using ClaimsValues = std::map<std::string, Result<std::optional<std::string>>, std::less<>>;
+struct ClaimsValues {
+  std::map<std::string, Result<std::optional<std::string>>, std::less<>> by_sql;
+};
+using ClaimsValuesPtr = std::shared_ptr<const ClaimsValues>;
 
 // Evaluates `expressions` as `role` with request.jwt.claims = `claims_text`. Errors: kUnavailable
 // and the like of the connection; kInvalidArgument: the role does not exist or may not be assumed.

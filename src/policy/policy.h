@@ -72,6 +72,7 @@ class InnerView;  // The tables that policies look into, at one version; inner_t
 class Program;    // The compiled policies of a table for a role; program.h.
 class Slots;      // The values of the claims expressions of an Access; program.h.
 struct Schema;    // schema.h.
+struct ClaimsValues;
 
 // What one set of claims may see of one table.
 class Access {
@@ -157,8 +158,9 @@ class TablePolicy {
   TablePolicy(std::map<std::string, ProgramPtr, std::less<>> by_role, ProgramPtr others);
   ~TablePolicy();
 
-  // Never null, never fails: an error in the claims is Access::error().
-  AccessPtr AccessFor(const Claims& claims) const;
+  // Never null, never fails: an error in the claims is Access::error(). `values`: what the database
+  // computed for these claims (claims_values.h); null: evaluated here, on the embedded store.
+  AccessPtr AccessFor(const Claims& claims, const ClaimsValues* values = nullptr) const;
   const ProgramPtr& ProgramFor(std::string_view role) const;
 
   const RelationPtr& relation() const;

@@ -83,9 +83,9 @@ constexpr char kFunctions[] = R"(
     return (auth.jwt() ->> 'name') = 'admin'; end $$;
   create function slow(x int) returns boolean language plpgsql stable as $$ begin
     return x > 1; end $$;
-  create function has_level(x int, least int) returns boolean language sql security definer
+  create function has_level(x int, wanted int) returns boolean language sql security definer
     set search_path = '' as $$ select exists (select 1 from public.m join public.o on o.oid = m.org
-    where o.oid = $1 and m.user_id = auth.uid() and m.level >= least) $$;
+    where o.oid = $1 and m.user_id = auth.uid() and m.level >= wanted) $$;
 )";
 
 }  // namespace
@@ -198,20 +198,12 @@ std::string World::Select(const Scope& outer, std::string_view target_sort, int 
     const bool members = i == 0 ? Chance(60) : scope[0].table == "o";
     Source source{"x" + std::to_string(++aliases_), members ? "m" : "o"};
     if (Chance(3)) source.table = "t";
+    const auto org = [](const Source& s) { return s.alias + (s.table == "o" ? ".oid" : ".org"); };
     if (i == 0) {
       from = source.table + " " + source.alias;
     } else {
-      const std::string& before = scope[0].alias;
-      const auto org = [](const Source& s) {
-        return s.alias + (s.table == "o" ? ".oid" : ".org");
-      };
-      scope.push_back(source);
       from += " JOIN " + source.table + " " + source.alias + " ON " + org(scope[0]) + " = " +
-              (Chance(85) ? org(source) : before + ".org");
-      scope.pop_back();
-      if (from.find(before + ".org") != from.npos && scope[0].table == "o") {
-        from = from.substr(0, from.find(" ON ")) + " ON " + org(scope[0]) + " = " + org(source);
-      }
+              org(source);
     }
     scope.push_back(source);
   }
@@ -310,7 +302,7 @@ void World::NewTables() {
   constexpr const char* kInts[] = {"int", "int", "bigint", "smallint"};
   constexpr const char* kTextTypes[] = {"text", "text", "varchar"};
   const auto integer = [&] { return std::string(Pick(kInts)); };
-  std::string sql = "drop schema public cascade; create schema public; grant usage on schema public "
+  std::string sql = "set search_path = public; drop schema public cascade; create schema public; grant usage on schema public "
                     "to public; create type state as enum ('open', 'done', 'a', '', 'A%', 'admin');";
   sql += "create table t(id bigint primary key, a " + integer() + ", org " + integer() +
          ", parent int, note " + Pick(kTextTypes) + ", state text, owner uuid, flag bool, amount " +
@@ -341,7 +333,7 @@ void World::NewTables() {
     if (Chance(50)) sql += "alter function " + std::string(name) + " owner to w_owner;";
   }
   sql += "grant select on t, m, o to w_anon, w_user, w_limited, w_staff, w_guest, w_owner, w_service;";
-  tables_sql_ = std::move(sql);
+  tables_sql_ = sql + "set search_path = '';";
   Execute(tables_sql_);
   auto relations = ReadRelations(connection_, "public");
   TW_CHECK(relations.ok());

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "policy/catalog.h"
+#include "policy/claims_values.h"
 #include "policy/program.h"
 #include "policy/schema.h"
 
@@ -46,7 +47,8 @@ const TablePolicy::ProgramPtr& TablePolicy::ProgramFor(std::string_view role) co
   return found == by_role_.end() ? others_ : found->second;
 }
 
-AccessPtr TablePolicy::AccessFor(const Claims& claims) const {
+AccessPtr TablePolicy::AccessFor(const Claims& claims, const ClaimsValues* values) const {
+  if (values != nullptr) return MakeAccess(ProgramFor(claims.role), *values);
   return std::make_shared<const Access>(ProgramFor(claims.role), claims);
 }
 
@@ -127,6 +129,13 @@ PostgresCatalog CompilePostgres(const Schema& schema) {
         table.relation, {ErrorCode::kInvalidArgument, "the token's role does not exist"});
     catalog->Add({table.relation,
                   std::make_shared<const TablePolicy>(std::move(by_role), std::move(others))});
+  }
+  for (const SchemaRole& role : schema.roles) {
+    std::set<std::string> expressions;
+    for (const Catalog::Table& table : catalog->tables()) {
+      CollectSlotSql(*table.policy->ProgramFor(role.name), expressions);
+    }
+    if (!expressions.empty()) catalog->set_claims_sql(role.name, std::move(expressions));
   }
   catalog->set_inner(std::move(inner));
   result.catalog = std::move(catalog);

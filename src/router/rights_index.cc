@@ -68,12 +68,14 @@ void RightsIndex::Unlist(RightsGroup& group) {
 }
 
 policy::AccessPtr RightsIndex::Add(Audience& audience, const TableBinding& binding) {
-  auto& group = groups_[binding.access->key()];
-  if (group == nullptr) {
-    group = std::make_unique<RightsGroup>();
-    group->access = binding.access;
-    List(*group);
+  auto found = groups_.find(binding.access->key());
+  if (found == groups_.end()) {
+    auto made = std::make_unique<RightsGroup>();
+    made->access = binding.access;
+    List(*made);
+    found = groups_.emplace(std::string_view(made->access->key()), std::move(made)).first;
   }
+  RightsGroup* const group = found->second.get();
   const auto equalities = binding.filter.equalities();
   AddOnce(equalities.empty() ? group->plain : group->filtered, audience);
   for (const policy::Anchor& anchor : equalities) {
@@ -102,6 +104,7 @@ void RightsIndex::Remove(Audience& audience, const TableBinding& binding) {
   TakeOut(binding.filter.equalities().empty() ? group.plain : group.filtered, &audience);
   if (!group.plain.empty() || !group.filtered.empty()) return;
   Unlist(group);
+  const std::unique_ptr<RightsGroup> last = std::move(found->second);  // Owns the key's text.
   groups_.erase(found);
 }
 

@@ -67,7 +67,8 @@ class RightsIndex {
   void Collect(const Row& row, const policy::InnerView* tables);
   void Take(const std::vector<RightsGroup*>& groups);
 
-  std::unordered_map<std::string, std::unique_ptr<RightsGroup>> groups_;
+  // By the key of their Access, which owns the text.
+  std::unordered_map<std::string_view, std::unique_ptr<RightsGroup>> groups_;
   // By Program::identity: equal programs may have been compiled twice.
   std::unordered_map<std::string, ProgramIndex> programs_;
   std::vector<std::pair<size_t, AnchorMap>> filters_;

@@ -30,8 +30,8 @@ void Router::Join(const ChannelSpec& spec, Receiver& receiver, Membership& membe
   std::string key = spec.Key();
   auto found = audiences_.find(key);
   if (found == audiences_.end()) {
-    auto audience = std::make_unique<Audience>(spec, key);
-    found = audiences_.emplace(std::move(key), std::move(audience)).first;
+    auto audience = std::make_unique<Audience>(spec, std::move(key));
+    found = audiences_.emplace(std::string_view(audience->key), std::move(audience)).first;
     for (TableBinding& binding : found->second->spec.bindings) {
       binding.access = tables_[binding.relation->table].Add(*found->second, binding);
     }
@@ -54,7 +54,9 @@ void Router::Leave(Membership& membership) {
     table->second.Remove(audience, binding);
     if (table->second.empty()) tables_.erase(table);
   }
-  audiences_.erase(audiences_.find(audience.key));
+  const auto found = audiences_.find(audience.key);
+  const std::unique_ptr<Audience> last = std::move(found->second);  // Owns the key's text.
+  audiences_.erase(found);
 }
 
 std::vector<std::optional<NetChange>> Router::NetOf(const Batch& batch) const {

@@ -19,6 +19,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -85,7 +86,7 @@ class Router {
   // Empty: the changes stand for themselves.
   std::vector<std::optional<NetChange>> NetOf(const Batch& batch) const;
 
-  std::unordered_map<std::string, std::unique_ptr<Audience>> audiences_;
+  std::unordered_map<std::string_view, std::unique_ptr<Audience>> audiences_;  // By their key.
   StringMap<RightsIndex> tables_;  // By table name.
   std::unique_ptr<policy::InnerTables> inner_;
   ChangeEncoder encoder_;
