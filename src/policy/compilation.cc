@@ -63,17 +63,24 @@ Result<Expression> Compilation::Predicate(const ScopeEntry& entry, std::string_v
     return Fail(code, "infinite recursion detected in policy for relation \"" +
                           table.relation->table + "\"");
   }
+  const auto applies = [&](const PolicyDefinition& definition) {
+    return definition.roles.empty() ||
+           std::ranges::any_of(definition.roles, [&](const std::string& named) {
+             return named == "public" || schema_.Uses(role, named);
+           });
+  };
+  // Without a permissive policy PostgreSQL does not look at the restrictive ones, so that nothing
+  // in them can raise.
+  const bool hopeless = std::ranges::none_of(table.policies, [&](const PolicyDefinition& d) {
+    return d.kind == PolicyDefinition::Kind::kPermissive && applies(d);
+  });
+  if (hopeless && schema_.dialect == Dialect::kPostgres) return Truth(false);
   expanding_.push_back(&table);
   std::vector<Expression> permissive;
   std::vector<Expression> conditions;
   const auto compile_all = [&]() -> Status {
     for (const PolicyDefinition& definition : table.policies) {
-      const bool applies =
-          definition.roles.empty() ||
-          std::ranges::any_of(definition.roles, [&](const std::string& named) {
-            return named == "public" || schema_.Uses(role, named);
-          });
-      if (!applies) continue;
+      if (!applies(definition)) continue;
       TW_ASSIGN_OR_RETURN(Expression condition, CompilePolicy(definition, entry, role));
       const bool restricts = definition.kind == PolicyDefinition::Kind::kRestrictive;
       (restricts ? conditions : permissive).push_back(std::move(condition));
