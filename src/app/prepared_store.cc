@@ -1,6 +1,7 @@
 #include "app/prepared_store.h"
 
 #include "app/channels.h"
+#include "policy/schema.h"
 
 namespace tw::app {
 namespace {
@@ -22,20 +23,20 @@ Status RunSeeds(const Configuration& configuration, store::Store& store) {
 
 Result<policy::CatalogPtr> BuildCatalog(const Configuration& configuration,
                                         const std::vector<RelationPtr>& relations) {
-  auto catalog = std::make_shared<policy::Catalog>();
+  policy::Schema schema;
   size_t index = 0;
   for (const auto& item : configuration.main.tables) {
-    const RelationPtr& relation = relations[index++];
-    const auto definitions = PolicyDefinitions(item.value);
-    policy::CompileOptions options;
-    options.row_level_security = item.value.row_level_security
-                                     ? policy::RowLevelSecurity::kEnabled
-                                     : policy::RowLevelSecurity::kDisabled;
-    TW_ASSIGN_OR_RETURN(auto policy,
-                        policy::TablePolicy::Compile(relation, definitions, options));
-    catalog->Add({relation, std::move(policy)});
+    policy::SchemaTable table;
+    table.relation = relations[index++];
+    table.security = item.value.row_level_security ? policy::RowLevelSecurity::kEnabled
+                                                   : policy::RowLevelSecurity::kDisabled;
+    table.policies = PolicyDefinitions(item.value);
+    schema.tables.push_back(std::move(table));
   }
-  return policy::CatalogPtr(std::move(catalog));
+  for (const std::string& role : policy::CompileOptions().bypass_roles) {
+    schema.roles.push_back({.name = role, .bypasses = true, .uses = {}});
+  }
+  return policy::CompileEmbedded(schema);
 }
 
 }  // namespace

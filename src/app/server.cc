@@ -6,6 +6,7 @@
 #include "app/auth_keys.h"
 #include "app/channels.h"
 #include "app/directory_lock.h"
+#include "app/inner_loader.h"
 #include "app/loop_parts.h"
 #include "app/prepared_store.h"
 #include "app/store_thread.h"
@@ -65,7 +66,8 @@ struct Server::Parts final : gateway::Readiness {
   Status MakeStore();
   Status MakeInbox();
   Status MakeLoops();
-  Status MakeLoop(size_t index, const auth::JwtKey& key, const auth::ApiKeys& api_keys);
+  Status MakeLoop(size_t index, const auth::JwtKey& key, const auth::ApiKeys& api_keys,
+                  const InnerSnapshot& inner);
   Status Listen();
   void StartThreads();
   void Publish(BatchPtr batch);
@@ -186,20 +188,24 @@ Status Server::Parts::MakeLoops() {
   session_metrics = std::make_unique<session::SessionMetrics>(metrics);
   TW_ASSIGN_OR_RETURN(const auth::JwtKey key, MakeKey(configuration.main.auth));
   TW_ASSIGN_OR_RETURN(const auth::ApiKeys api_keys, MakeApiKeys(configuration.main.auth));
+  TW_ASSIGN_OR_RETURN(
+      const InnerSnapshot inner,
+      ReadInnerTables(prepared.catalog->inner(), *prepared.store, *prepared.capture));
   for (size_t i = 0; i < count; ++i) {
     loops.push_back(std::make_unique<LoopParts>(clock));
-    TW_RETURN_IF_ERROR(MakeLoop(i, key, api_keys));
+    TW_RETURN_IF_ERROR(MakeLoop(i, key, api_keys, inner));
   }
   ConnectBuses(loops);
   return {};
 }
 
 Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
-                               const auth::ApiKeys& api_keys) {
+                               const auth::ApiKeys& api_keys, const InnerSnapshot& inner) {
   LoopParts& parts = *loops[index];
   parts.feed = std::make_unique<session::LiveFeed>(
       prepared.capture->head(),
       session::TailLimits{.bytes_max = configuration.main.history.memory_max.bytes}, metrics);
+  parts.feed->router().SetInnerTables(MakeInnerTables(inner));
   parts.history = std::make_unique<PoolHistory>(*readers, parts.loop);
   parts.bus = std::make_unique<session::ChannelBus>(
       bus_epoch, static_cast<uint16_t>(index), ChannelBusOptionsOf(configuration.main.channels),

@@ -8,6 +8,7 @@
 #include "cli/drain.h"
 #include "cli/docs_verb.h"
 #include "cli/output.h"
+#include "cli/policy_verb.h"
 #include "cli/serve.h"
 #include "cli/token.h"
 #include "config/config.h"
@@ -118,6 +119,19 @@ int Run(int argc, char** argv) {
   minter->callback([&] {
     mint.format = format();
     code = RunTokenMint(mint);
+  });
+
+  auto* policies = program.add_subcommand("policy", "Row-level security");
+  policies->require_subcommand(1);
+  ExplainArguments explain;
+  auto* explainer = policies->add_subcommand(
+      "explain", "Where a PostgreSQL database's policies are decided, and why");
+  explainer->add_option("--dsn", explain.dsn, "Connection string (default: $TIDEWIRE_DSN)");
+  explainer->add_option("--schema", explain.schema, "Schema of the tables")->capture_default_str();
+  explainer->add_option("--role", explain.role, "Only this role");
+  explainer->callback([&] {
+    explain.format = format();
+    code = RunPolicyExplain(explain);
   });
 
   DocsArguments docs;

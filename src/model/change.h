@@ -37,6 +37,9 @@ struct Batch {
   std::vector<Change> changes;
   // Approximate memory of the batch, for limits.
   size_t bytes = 0;
+  // True when the changes are those of exactly one commit, so that what lies between two changes of
+  // one row was never to be seen by anybody.
+  bool one_commit = false;
 };
 
 using BatchPtr = std::shared_ptr<const Batch>;

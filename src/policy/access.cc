@@ -51,109 +51,102 @@ std::optional<Datum> ValueForEveryRow(const Expression& e, const Slots& slots) {
 
 Access::Access(std::shared_ptr<const Program> program, const Claims& claims)
     : program_(std::move(program)), slots_(std::make_unique<Slots>()) {
-  key_ = program_->identity();
-  if (program_->Bypasses(claims.role)) {
-    verdict_ = Verdict::kEverything;
-    key_ += "#all";
+  const auto& slots = program_->slots();
+  slots_->values.resize(slots.size());
+  if (program_->error()) {
+    Deny(*program_->error());
     return;
   }
-  const auto& policies = program_->policies();
-  slots_->values.resize(program_->slots().size());
-  std::vector<bool> known(program_->slots().size());
-  std::string applied = "#";
-  for (uint32_t i = 0; i < policies.size(); ++i) {
-    if (!policies[i].AppliesTo(claims.role)) continue;
-    const bool permissive = policies[i].kind == PolicyDefinition::Kind::kPermissive;
-    (permissive ? permissive_ : restrictive_).push_back(i);
-    applied += std::to_string(i) + ",";
-    for (const uint32_t slot : policies[i].slots) {
-      if (known[slot]) continue;
-      known[slot] = true;
-      Scratch scratch;
-      const Datum value = Evaluate(program_->slots()[slot], {.claims = &claims}, scratch);
-      if (value.is_error()) {
-        error_ = Error{ErrorCode::kInvalidArgument, policies[i].label + ": " + *scratch.error()};
-        key_ += "#error:" + error_->message;
-        anchors_.emplace();
-        return;
-      }
-      slots_->values[slot] = Own(value, slots_->scratch);
+  for (size_t i = 0; i < slots.size(); ++i) {
+    Scratch scratch;
+    const Datum value = Evaluate(slots[i].expression, {.claims = &claims}, scratch);
+    if (value.is_error()) {
+      Deny({ErrorCode::kInvalidArgument, slots[i].label + ": " + *scratch.error()});
+      return;
     }
+    slots_->values[i] = Own(value, slots_->scratch);
   }
   Decide();
-  if (verdict_ == Verdict::kEverything) {
-    key_ += "#all";
-  } else if (verdict_ == Verdict::kNothing) {
-    key_ += "#none";
-    anchors_.emplace();
-  } else {
-    key_ += applied;
-    for (size_t i = 0; i < known.size(); ++i) {
-      if (known[i]) AppendIdentity(key_, slots_->values[i]);
-    }
+}
+
+Access::Access(std::shared_ptr<const Program> program, std::unique_ptr<Slots> slots)
+    : program_(std::move(program)), slots_(std::move(slots)) {
+  TW_CHECK(slots_->values.size() == program_->slots().size());
+  if (program_->error()) {
+    Deny(*program_->error());
+    return;
   }
+  Decide();
+}
+
+Access::Access(std::shared_ptr<const Program> program, Error error)
+    : program_(std::move(program)), slots_(std::make_unique<Slots>()) {
+  Deny(std::move(error));
+}
+
+void Access::Deny(Error error) {
+  verdict_ = Verdict::kNothing;
+  key_ = program_->identity() + "#error:" + error.message;
+  anchors_.emplace();
+  error_ = std::move(error);
 }
 
 Access::~Access() = default;
 
 void Access::Decide() {
-  const auto& policies = program_->policies();
-  bool everything = false;
-  std::optional<std::vector<Anchor>> anchors = std::vector<Anchor>{};
-  bool nothing = true;
-  for (const uint32_t i : permissive_) {
-    const auto value = ValueForEveryRow(policies[i].condition, *slots_);
-    if (!value || value->is_true()) nothing = false;
-    if (value && value->is_true()) everything = true;
-    anchors = JoinAnchors(std::move(anchors), AnchorsOf(policies[i].condition, *slots_));
-  }
-  for (const uint32_t i : restrictive_) {
-    const auto value = ValueForEveryRow(policies[i].condition, *slots_);
-    if (value && !value->is_true()) nothing = true;
-    if (!value) everything = false;
-    anchors = BetterAnchors(std::move(anchors), AnchorsOf(policies[i].condition, *slots_));
-  }
-  if (anchors && anchors->empty()) nothing = true;  // Such as owner = NULL.
+  const Expression& condition = program_->condition();
+  key_ = program_->identity();
+  const auto value = ValueForEveryRow(condition, *slots_);
+  auto anchors = AnchorsOf(condition, *slots_);
+  const bool nothing =
+      (value && !value->is_true()) || (anchors && anchors->empty());  // Such as owner = NULL.
+  const bool everything = value && value->is_true();
   verdict_ = nothing ? Verdict::kNothing : (everything ? Verdict::kEverything : Verdict::kByRow);
-  if (verdict_ == Verdict::kByRow) anchors_ = std::move(anchors);
+  switch (verdict_) {
+    case Verdict::kEverything:
+      key_ += "#all";
+      return;
+    case Verdict::kNothing:
+      key_ += "#none";
+      anchors_.emplace();
+      return;
+    case Verdict::kByRow:
+      anchors_ = std::move(anchors);
+      key_ += '#';
+      for (const Datum& slot : slots_->values) AppendIdentity(key_, slot);
+      return;
+  }
 }
 
-bool Access::Allows(const Row& row) const {
-  if (verdict_ != Verdict::kByRow) return verdict_ == Verdict::kEverything;
+Access::Judgement Access::Judge(const Row& row, const InnerView* tables) const {
+  if (verdict_ == Verdict::kEverything) return Judgement::kShown;
+  if (verdict_ == Verdict::kNothing) return Judgement::kHidden;
   TW_CHECK(row.size() == program_->relation()->columns.size());
-  const auto& policies = program_->policies();
-  const Inputs inputs{.row = &row, .slots = slots_->values.data()};
   Scratch scratch;
-  bool allowed = false;
-  for (const uint32_t i : permissive_) {
-    const Datum value = Evaluate(policies[i].condition, inputs, scratch);
-    if (value.is_error()) return false;
-    if (value.is_true()) {
-      allowed = true;
-      break;
+  const Inputs inputs{.row = &row, .slots = slots_->values.data(), .tables = tables};
+  const Datum value = Evaluate(program_->condition(), inputs, scratch);
+  if (value.is_error()) return Judgement::kError;
+  return value.is_true() ? Judgement::kShown : Judgement::kHidden;
+}
+
+bool Access::Allows(const Row& row, const InnerView* tables) const {
+  return Judge(row, tables) == Judgement::kShown;
+}
+
+bool Access::reads_tables() const {
+  return verdict_ == Verdict::kByRow && program_->reads_tables();
+}
+
+std::vector<std::pair<uint32_t, uint64_t>> Access::listings() const {
+  std::vector<std::pair<uint32_t, uint64_t>> all;
+  if (verdict_ != Verdict::kByRow) return all;
+  const auto& leaves = program_->probes().leaves;
+  for (uint32_t i = 0; i < leaves.size(); ++i) {
+    for (const uint64_t hash : ListingsOf(leaves[i], slots_->values[leaves[i].slot])) {
+      all.emplace_back(i, hash);
     }
   }
-  return allowed && std::ranges::all_of(restrictive_, [&](uint32_t i) {
-           return Evaluate(policies[i].condition, inputs, scratch).is_true();
-         });
-}
-
-Result<std::shared_ptr<const TablePolicy>> TablePolicy::Compile(
-    RelationPtr relation, std::span<const PolicyDefinition> policies,
-    const CompileOptions& options) {
-  TW_ASSIGN_OR_RETURN(auto program, Program::Compile(std::move(relation), policies, options));
-  return std::make_shared<const TablePolicy>(std::move(program));
-}
-
-TablePolicy::TablePolicy(std::shared_ptr<const Program> program) : program_(std::move(program)) {}
-TablePolicy::~TablePolicy() = default;
-
-AccessPtr TablePolicy::AccessFor(const Claims& claims) const {
-  return std::make_shared<const Access>(program_, claims);
-}
-
-const RelationPtr& TablePolicy::relation() const {
-  return program_->relation();
+  return all;
 }
 
 }  // namespace tw::policy

@@ -1,13 +1,16 @@
 // The tables that clients may follow and read, each with its shape and its policies.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/strings.h"
 #include "model/relation.h"
+#include "policy/inner_plan.h"
 #include "policy/policy.h"
 
 namespace tw::policy {
@@ -39,11 +42,55 @@ class Catalog {
 
   const std::vector<Table>& tables() const { return tables_; }
 
+  // The tables that policies look into; never null.
+  const std::shared_ptr<const InnerPlan>& inner() const { return inner_; }
+  void set_inner(std::shared_ptr<const InnerPlan> inner) { inner_ = std::move(inner); }
+
+  // The claims expressions of all tables' policies for a role, which the database evaluates; empty
+  // on the embedded store.
+  const std::set<std::string>& claims_sql(std::string_view role) const {
+    static const std::set<std::string> none;
+    const auto found = claims_sql_.find(role);
+    return found == claims_sql_.end() ? none : found->second;
+  }
+  void set_claims_sql(const std::string& role, std::set<std::string> expressions) {
+    claims_sql_[role] = std::move(expressions);
+  }
+
  private:
+  std::map<std::string, std::set<std::string>, std::less<>> claims_sql_;
   std::vector<Table> tables_;
   StringMap<size_t> by_name_;
+  std::shared_ptr<const InnerPlan> inner_ = std::make_shared<const InnerPlan>();
 };
 
 using CatalogPtr = std::shared_ptr<const Catalog>;
+
+// All tables of a configuration. Errors: as TablePolicy::Compile.
+Result<CatalogPtr> CompileEmbedded(const Schema& schema);
+
+// Where a role's policies on a table are decided, and why not here.
+struct Placement {
+  enum class Tier : uint8_t {
+    kMemory,     // Compiled; found by probes.
+    kScan,       // Compiled; every group is asked.
+    kDatabase,   // Not compiled: `reason`.
+    kDenied,     // The database would refuse each query: `reason`.
+  };
+  std::string schema;
+  std::string table;
+  std::string role;
+  Tier tier = Tier::kMemory;
+  std::string reason;
+};
+
+struct PostgresCatalog {
+  CatalogPtr catalog;
+  std::vector<Placement> placements;
+};
+
+// All tables of a database. What does not compile denies, with its reason, and says so in
+// `placements`.
+PostgresCatalog CompilePostgres(const Schema& schema);
 
 }  // namespace tw::policy

@@ -1,12 +1,10 @@
-#include "policy/compile.h"
-
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "base/strings.h"
 #include "policy/builder.h"
 #include "policy/cast.h"
-#include "policy/policy.h"
 
 namespace tw::policy {
 namespace {
@@ -20,10 +18,7 @@ std::vector<Expression> List(Expression one) {
 }  // namespace
 
 Result<Expression> Builder::Build(const json::Value& node) {
-  if (++nodes_ > kExpressionNodesMax) {
-    return Fail(ErrorCode::kResourceExhausted,
-                "more than " + std::to_string(kExpressionNodesMax) + " parts");
-  }
+  TW_RETURN_IF_ERROR(compilation_.Count());
   return Dispatch(NodeOf(node));
 }
 
@@ -45,12 +40,70 @@ Result<Expression> Builder::Dispatch(const SqlNode& node) {
   if (node.name == "FuncCall") return BuildFunction(node.fields);
   if (node.name == "TypeCast") return BuildCast(node.fields);
   if (node.name == "SubLink") return BuildSubSelect(node.fields);
+  if (node.name == "ParamRef") return BuildParameter(node.fields);
   if (node.name == "SQLValueFunction") {
+    const std::string_view which = node.fields["op"].AsString().value_or("");
+    const bool names_role =
+        which == "SVFOP_CURRENT_USER" || which == "SVFOP_CURRENT_ROLE" || which == "SVFOP_USER";
+    if (postgres() && names_role) {
+      return Constant(constants_.Keep(role_), {Base::kText}, OffsetOf(node.fields, 0));
+    }
     return FailHere(OffsetOf(node.fields, 0),
                     "values of the session and of the clock are not supported in policies");
   }
   return FailHere(OffsetOf(node.fields, 0),
                   "this form of expression is not supported (" + std::string(node.name) + ")");
+}
+
+Expression Builder::ColumnOf(const ScopeEntry& entry, size_t column, size_t offset) {
+  const ColumnType type = entry.table->relation->columns[column].type;
+  Expression result = Node(Op::kColumn, {BaseOf(type)}, offset, {});
+  result.range = entry.range;
+  result.index = entry.inner ? compilation_.inner().Column(*entry.inner, column)
+                             : static_cast<uint32_t>(column);
+  result.column_type = type;
+  return result;
+}
+
+// The column in `entry`; an error where the role may not read it or its type is not known here.
+Result<Expression> Builder::UseColumn(const ScopeEntry& entry, size_t column, size_t offset) {
+  const SchemaTable& table = *entry.table;
+  if (entry.privileges == ScopeEntry::Privileges::kNeeded && !table.MayRead(role_, column)) {
+    return Fail(ErrorCode::kPermissionDenied, "permission denied for table " +
+                                                  table.relation->table + " (role \"" + role_ +
+                                                  "\")");
+  }
+  if (!table.exact.empty() && !table.exact[column]) {
+    return FailHere(offset, "column \"" + table.relation->columns[column].name +
+                                "\" has a type that only the database compares (" +
+                                table.relation->columns[column].type_name + ")");
+  }
+  return ColumnOf(entry, column, offset);
+}
+
+Result<std::optional<Expression>> Builder::FindPlainName(const Scope& scope, std::string_view name,
+                                                         size_t offset) {
+  const ScopeEntry* found = nullptr;
+  for (const auto& [merged, entry] : scope.merged) {
+    if (merged == name) found = &scope.entries[entry];
+  }
+  for (const ScopeEntry& entry : scope.entries) {
+    if (!entry.table->relation->Find(name) || found == &entry) continue;
+    if (found != nullptr) {
+      if (std::ranges::any_of(scope.merged, [&](const auto& m) { return m.first == name; })) break;
+      return FailHere(offset, "column reference \"" + std::string(name) + "\" is ambiguous");
+    }
+    found = &entry;
+  }
+  if (found != nullptr) {
+    TW_ASSIGN_OR_RETURN(Expression column,
+                        UseColumn(*found, *found->table->relation->Find(name), offset));
+    return std::optional(std::move(column));
+  }
+  for (size_t i = 0; i < scope.parameter_names.size(); ++i) {
+    if (scope.parameter_names[i] == name) return std::optional(scope.parameters[i]);
+  }
+  return std::optional<Expression>();
 }
 
 Result<Expression> Builder::BuildColumn(Fields fields) {
@@ -61,27 +114,61 @@ Result<Expression> Builder::BuildColumn(Fields fields) {
     return FailHere(offset, "expected a column name");
   }
   const auto part = [&](size_t i) { return parts[i]["String"]["sval"].AsString().value_or(""); };
-  if ((parts.size() >= 2 && part(parts.size() - 2) != relation_.table) ||
-      (parts.size() == 3 && part(0) != relation_.schema)) {
-    return FailHere(offset, "missing FROM-clause entry for table \"" + std::string(name.schema) +
-                                "\"; a policy sees only columns of \"" + relation_.table + "\"");
-  }
-  const auto column = relation_.Find(name.name);
-  if (!column) {
-    std::string message = "column \"" + std::string(name.name) + "\" does not exist in table \"" +
-                          relation_.table + "\"";
-    std::vector<std::string_view> known;
-    for (const Column& candidate : relation_.columns) known.push_back(candidate.name);
-    if (const auto near = Nearest(name.name, known)) {
-      message += "; did you mean \"" + std::string(*near) + "\"?";
+  const ScopeEntry* near = nullptr;  // Where the name was looked for, for the message.
+  for (const Scope* scope = scope_; scope != nullptr; scope = scope->outer) {
+    if (parts.size() == 1) {
+      TW_ASSIGN_OR_RETURN(auto found, FindPlainName(*scope, name.name, offset));
+      if (found) return std::move(*found);
+      if (near == nullptr && !scope->entries.empty()) near = &scope->entries.front();
+      continue;
     }
-    return FailHere(offset, message);
+    const auto entry = std::ranges::find_if(scope->entries, [&](const ScopeEntry& candidate) {
+      return candidate.alias == part(parts.size() - 2) &&
+             (parts.size() == 2 || candidate.table->relation->schema == part(0));
+    });
+    if (entry == scope->entries.end()) continue;
+    if (const auto column = entry->table->relation->Find(name.name)) {
+      return UseColumn(*entry, *column, offset);
+    }
+    near = &*entry;
+    break;
   }
-  const ColumnType type = relation_.columns[*column].type;
-  Expression result = Node(Op::kColumn, {BaseOf(type)}, offset, {});
-  result.index = static_cast<uint32_t>(*column);
-  result.column_type = type;
-  return result;
+  if (near == nullptr) {
+    return FailHere(offset, "missing FROM-clause entry for table \"" + std::string(name.schema) +
+                                "\"" + (parts.size() == 1 ? "" : OnlyOwnTable()));
+  }
+  return UnknownColumn(*near->table->relation, name.name, offset);
+}
+
+std::string Builder::OnlyOwnTable() const {
+  const Scope* outermost = scope_;
+  while (outermost->outer != nullptr) outermost = outermost->outer;
+  if (outermost->entries.empty()) return {};
+  return "; a policy sees only columns of \"" + outermost->entries[0].table->relation->table +
+         "\" and of the tables in its sub-selects";
+}
+
+std::unexpected<Error> Builder::UnknownColumn(const Relation& relation, std::string_view name,
+                                              size_t offset) const {
+  std::string message = "column \"" + std::string(name) + "\" does not exist in table \"" +
+                        relation.table + "\"";
+  std::vector<std::string_view> known;
+  for (const Column& candidate : relation.columns) known.push_back(candidate.name);
+  if (const auto near = Nearest(name, known)) {
+    message += "; did you mean \"" + std::string(*near) + "\"?";
+  }
+  return FailHere(offset, message);
+}
+
+// $1 in a function's body.
+Result<Expression> Builder::BuildParameter(Fields fields) {
+  const int64_t number = fields["number"].AsInt().value_or(0);
+  for (const Scope* scope = scope_; scope != nullptr; scope = scope->outer) {
+    if (scope->parameters.empty()) continue;
+    if (number < 1 || static_cast<size_t>(number) > scope->parameters.size()) break;
+    return scope->parameters[static_cast<size_t>(number) - 1];
+  }
+  return FailHere(OffsetOf(fields, 0), "there is no parameter $" + std::to_string(number));
 }
 
 Result<Expression> Builder::BuildConstant(Fields fields) {
@@ -97,7 +184,7 @@ Result<Expression> Builder::BuildConstant(Fields fields) {
   }
   if (fields.Find("ival") != nullptr) {
     int64_t value = 0;
-    if (!IntegerOf(fields, sql_, value)) {
+    if (!IntegerOf(fields, sql_, text_offset_, value)) {
       return FailHere(offset, "write this number in its plain form, such as -5");
     }
     return Constant(Datum::Int(value), {Base::kInt4}, offset);
@@ -228,12 +315,6 @@ Result<Expression> Builder::BuildArray(Fields fields) {
     TW_ASSIGN_OR_RETURN(item, Coerce(std::move(item), {*common}));
   }
   return Node(Op::kArray, {*common, true, flexible}, offset, std::move(items));
-}
-
-Result<Expression> CompileExpression(std::string_view sql, const Relation& relation,
-                                     Scratch& constants) {
-  TW_ASSIGN_OR_RETURN(const SqlTree tree, ParseExpression(sql));
-  return Builder(sql, relation, constants).BuildBool(tree.root, "USING");
 }
 
 }  // namespace tw::policy

@@ -5,37 +5,10 @@
 #include "base/check.h"
 #include "base/strings.h"
 #include "policy/cast.h"
+#include "policy/evaluator.h"
 #include "policy/jsonb.h"
 
 namespace tw::policy {
-namespace {
-
-class Evaluator {
- public:
-  Evaluator(const Inputs& inputs, Scratch& scratch) : inputs_(inputs), scratch_(scratch) {}
-  Datum Run(const Expression& e);
-
- private:
-  Datum Connective(const Expression& e, bool decisive);
-  Datum Test(const Expression& e);
-  Datum In(const Expression& e);
-  Datum Quantified(const Expression& e);
-  Datum IsDistinct(const Expression& e);
-  Datum Case(const Expression& e);
-  Datum Coalesce(const Expression& e);
-  Datum NullIf(const Expression& e);
-  Datum Array(const Expression& e);
-  Datum Claim(const Expression& e);
-  Datum Strict(const Expression& e);
-  Datum Arithmetic(const Expression& e, int64_t a, int64_t b);
-  Datum TextFunction(const Expression& e, std::string_view text);
-  Datum Unary(const Expression& e, const Datum& a);
-  Datum Binary(const Expression& e, const Datum& a, const Datum& b);
-  Datum JsonTexts(const Datum& value);
-
-  const Inputs& inputs_;
-  Scratch& scratch_;
-};
 
 // AND (decisive: false) and OR (decisive: true).
 Datum Evaluator::Connective(const Expression& e, bool decisive) {
@@ -280,13 +253,14 @@ Datum Evaluator::Run(const Expression& e) {
     case Op::kConstant:
       return e.constant;
     case Op::kColumn:
-      return ReadColumn((*inputs_.row)[e.index], e.column_type, scratch_);
+      if (e.range == 0) return ReadColumn((*inputs_.row)[e.index], e.column_type, scratch_);
+      return bound_[e.range].layout->Read(*bound_[e.range].row, e.index, scratch_);
     case Op::kSlot:
       return inputs_.slots[e.index];
     case Op::kUid:
     case Op::kRole:
     case Op::kJwt:
-    case Op::kClaimsText:
+    case Op::kClaimsSetting:
       return Claim(e);
     case Op::kAnd:
       return Connective(e, false);
@@ -311,6 +285,15 @@ Datum Evaluator::Run(const Expression& e) {
       return NullIf(e);
     case Op::kArray:
       return Array(e);
+    case Op::kExists:
+      return Exists(e);
+    case Op::kInQuery:
+      return InQuery(e);
+    case Op::kScalarQuery:
+      return ScalarQuery(e);
+    case Op::kArrayQuery:
+    case Op::kCall:
+      return scratch_.Fail("evaluated by the database only");
     case Op::kNot:
     case Op::kCompare:
     case Op::kLike:
@@ -338,8 +321,6 @@ Datum Evaluator::Run(const Expression& e) {
   TW_UNREACHABLE();
 }
 
-}  // namespace
-
 Datum Evaluate(const Expression& expression, const Inputs& inputs, Scratch& scratch) {
   return Evaluator(inputs, scratch).Run(expression);
 }
@@ -366,12 +347,22 @@ void AppendIdentity(std::string& out, const Expression& e) {
   out += '(';
   for (const unsigned part :
        {unsigned(e.op), unsigned(e.type.base), unsigned(e.type.array), unsigned(e.type.flexible),
-        unsigned(e.comparison), unsigned(e.operand), unsigned(e.letter_case), unsigned(e.index)}) {
+        unsigned(e.comparison), unsigned(e.operand), unsigned(e.letter_case), unsigned(e.range), unsigned(e.index)}) {
     out += std::to_string(part) + ",";
   }
   AppendIdentity(out, e.constant);
   AppendIdentity(out, Datum::Text(e.pattern));
   for (const Expression& argument : e.arguments) AppendIdentity(out, argument);
+  if (e.query != nullptr) {
+    out += e.query->first_only ? "[1" : "[";
+    for (const QueryRange& range : e.query->ranges) {
+      out += std::to_string(range.range) + ":" + std::to_string(range.table) + ",";
+    }
+    for (const Expression& condition : e.query->conditions) AppendIdentity(out, condition);
+    out += '|';
+    for (const Expression& target : e.query->target) AppendIdentity(out, target);
+    out += ']';
+  }
   out += ')';
 }
 

@@ -7,11 +7,15 @@
 
 namespace tw::policy {
 
-// Where columns, slots and claims come from; null where the expression reads none.
+class InnerView;
+
+// Where columns, slots, claims and other tables come from; null where the expression reads none.
+// Without `tables` a sub-select over tables is an error.
 struct Inputs {
   const Row* row = nullptr;
   const Datum* slots = nullptr;
   const Claims* claims = nullptr;
+  const InnerView* tables = nullptr;
 };
 
 // The SQL value. AND, OR, CASE, COALESCE and IN evaluate from left to right and stop when decided;

@@ -19,7 +19,17 @@ std::vector<Expression> List(Expression a) {
   return list;
 }
 
-std::optional<Base> TypeByName(std::string_view name) {
+// The arguments of a plain call: no DISTINCT, ORDER BY, FILTER, OVER, VARIADIC, *.
+bool IsPlainCall(const json::Value& fields) {
+  return std::ranges::all_of(fields.members(), [](const json::Member& member) {
+    return member.key == "funcname" || member.key == "args" || member.key == "funcformat" ||
+           member.key == "location";
+  });
+}
+
+}  // namespace
+
+std::optional<Base> Builder::TypeByName(std::string_view name) const {
   static constexpr std::pair<std::string_view, Base> kNames[] = {
       {"bool", Base::kBool},
       {"int2", Base::kInt2},
@@ -41,18 +51,10 @@ std::optional<Base> TypeByName(std::string_view name) {
   for (const auto& [known, base] : kNames) {
     if (known == name) return base;
   }
+  const auto& enums = compilation_.schema().enums;
+  if (std::ranges::find(enums, name) != enums.end()) return Base::kOther;
   return std::nullopt;
 }
-
-// The arguments of a plain call: no DISTINCT, ORDER BY, FILTER, OVER, VARIADIC, *.
-bool IsPlainCall(const json::Value& fields) {
-  return std::ranges::all_of(fields.members(), [](const json::Member& member) {
-    return member.key == "funcname" || member.key == "args" || member.key == "funcformat" ||
-           member.key == "location";
-  });
-}
-
-}  // namespace
 
 Result<Expression> Builder::BuildFunction(Fields fields) {
   const size_t offset = OffsetOf(fields, 0);
@@ -68,6 +70,7 @@ Result<Expression> Builder::BuildFunction(Fields fields) {
     TW_ASSIGN_OR_RETURN(Expression value, Build(argument));
     arguments.push_back(std::move(value));
   }
+  if (postgres()) return CallDatabase(function, std::move(arguments), offset);
   if (function.schema == "auth" && arguments.empty()) return CallAuth(function.name, offset);
   if (full == "realtime.topic" && arguments.empty()) return CallTopic(offset);
   if (function.schema.empty() || function.schema == "pg_catalog") {
@@ -114,7 +117,7 @@ Result<Expression> Builder::CallSetting(const std::vector<Expression>& arguments
   if (!plain || arguments[0].constant.text != "request.jwt.claims") {
     return FailHere(offset, "of current_setting only ('request.jwt.claims', true) is supported");
   }
-  return Node(Op::kClaimsText, {Base::kText}, offset, {});
+  return Node(Op::kClaimsSetting, {Base::kText}, offset, {});
 }
 
 Result<Expression> Builder::CallText(std::string_view name, std::vector<Expression> arguments,
@@ -132,7 +135,7 @@ Result<Expression> Builder::CallText(std::string_view name, std::vector<Expressi
 Result<Type> Builder::ReadType(Fields type_name, size_t offset) {
   const SqlName name = NameOf(type_name["names"]);
   const auto base = TypeByName(name.name);
-  if (!base || (name.parts > 1 && name.schema != "pg_catalog")) {
+  if (!base || (name.parts > 1 && name.schema != "pg_catalog" && *base != Base::kOther)) {
     return FailHere(offset, "type \"" + std::string(name.name) + "\" is not supported");
   }
   if (!type_name["typmods"].items().empty() || type_name.Find("setof") != nullptr) {
@@ -192,11 +195,7 @@ Result<Builder::Target> Builder::BuildTargetNode(const json::Value& node, size_t
   return Target{Node(Op::kJsonTexts, {Base::kText, true}, offset, List(std::move(value))), true};
 }
 
-Result<Builder::Target> Builder::BuildTarget(Fields sub_select, size_t offset) {
-  const json::Value select = sub_select["SelectStmt"];
-  if (select.Find("fromClause") != nullptr) {
-    return FailHere(offset, "sub-select over a table is not supported on the embedded store yet");
-  }
+Result<Builder::Target> Builder::BuildTarget(Fields select, size_t offset) {
   for (const json::Member& member : select.members()) {
     const bool plain = member.key == "targetList" || member.key == "limitOption" ||
                        (member.key == "op" && member.value.AsString() == "SETOP_NONE");
@@ -210,7 +209,12 @@ Result<Builder::Target> Builder::BuildTarget(Fields sub_select, size_t offset) {
 Result<Expression> Builder::BuildSubSelect(Fields fields) {
   const size_t offset = OffsetOf(fields, 0);
   const std::string_view kind = fields["subLinkType"].AsString().value_or("");
-  TW_ASSIGN_OR_RETURN(Target target, BuildTarget(fields["subselect"], offset));
+  const json::Value select = fields["subselect"]["SelectStmt"];
+  if (kind == "EXISTS_SUBLINK" || select.Find("fromClause") != nullptr ||
+      select.Find("whereClause") != nullptr || select["op"].AsString() != "SETOP_NONE") {
+    return BuildTableSelect(select, kind, fields, offset);
+  }
+  TW_ASSIGN_OR_RETURN(Target target, BuildTarget(select, offset));
   if (kind == "EXPR_SUBLINK") {
     if (!target.is_set) return std::move(target.value);
     return FailHere(offset, "more than one row returned by a subquery used as an expression");

@@ -207,6 +207,12 @@ Result<Expression> Builder::Quantify(Op op, std::string_view name, Expression va
   const auto comparison = ComparisonOf(name);
   if (!comparison) return FailHere(offset, "ANY and ALL are supported with comparisons only");
   if (value.type.array) return NoOperator(name, value.type, array.type, offset);
+  if (array.op == Op::kArrayQuery) {
+    if (op != Op::kAny || *comparison != Comparison::kEqual) {
+      return FailHere(offset, "arrays of a table's rows are supported with = ANY only");
+    }
+    return Membership(std::move(value), std::move(array.query), offset);
+  }
   if (array.type.base == Base::kUnknown) {
     const Base base = value.type.base == Base::kUnknown ? Base::kText : value.type.base;
     TW_ASSIGN_OR_RETURN(array, Coerce(std::move(array), {base, true}));

@@ -21,11 +21,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -65,13 +68,21 @@ struct Anchor {
   bool operator==(const Anchor&) const = default;
 };
 
-class Program;  // The compiled policies of a table; program.h.
-class Slots;    // The values of the claims expressions of an Access; program.h.
+class InnerView;  // The tables that policies look into, at one version; inner_tables.h.
+class Program;    // The compiled policies of a table for a role; program.h.
+class Slots;      // The values of the claims expressions of an Access; program.h.
+struct Schema;    // schema.h.
+struct ClaimsValues;
 
 // What one set of claims may see of one table.
 class Access {
  public:
+  // Evaluates the claims expressions here (the embedded store).
   Access(std::shared_ptr<const Program> program, const Claims& claims);
+  // With values that the database computed.
+  Access(std::shared_ptr<const Program> program, std::unique_ptr<Slots> slots);
+  // Denied: `error` is what the subscriber is owed.
+  Access(std::shared_ptr<const Program> program, Error error);
   ~Access();
   Access(const Access&) = delete;
   Access& operator=(const Access&) = delete;
@@ -80,9 +91,23 @@ class Access {
   bool allows_nothing() const { return verdict_ == Verdict::kNothing; }
   bool allows_everything() const { return verdict_ == Verdict::kEverything; }
 
-  // True when `row` (of the compiled relation: one value per column) may be seen. Does not allocate
-  // unless the policy computes new text, reads JSON columns or does decimals of stored reals.
-  bool Allows(const Row& row) const;
+  // True when `row` (of the compiled relation: one value per column) may be seen, the tables that
+  // policies look into being as `tables` shows them. Without `tables` a policy that needs them
+  // hides the row. Does not allocate unless the policy computes new text, reads JSON columns or
+  // does decimals of stored reals.
+  bool Allows(const Row& row, const InnerView* tables = nullptr) const;
+
+  // The same, with the rows told apart that could not be judged here: a value outside what is held
+  // exactly, an operation that raised. Allows hides them.
+  enum class Judgement : uint8_t { kHidden, kShown, kError };
+  Judgement Judge(const Row& row, const InnerView* tables = nullptr) const;
+
+  // Whether Allows needs `tables`.
+  bool reads_tables() const;
+  const Program& program() const { return *program_; }
+  const Slots& slots() const { return *slots_; }
+  // Where readers with these rights are listed for the program's probes: (leaf, hash).
+  std::vector<std::pair<uint32_t, uint64_t>> listings() const;
 
   // Equal keys decide equally for every row: table, policies that apply, values of their claims
   // expressions. Opaque bytes; not for display.
@@ -101,12 +126,11 @@ class Access {
 
  private:
   enum class Verdict : uint8_t { kNothing, kEverything, kByRow };
-  void Decide();  // Derives verdict_ and anchors_ from the slots.
+  void Decide();  // Derives verdict_, key_ and anchors_ from the slots.
+  void Deny(Error error);
 
   std::shared_ptr<const Program> program_;
   std::unique_ptr<Slots> slots_;
-  std::vector<uint32_t> permissive_;  // Indices of the policies that apply.
-  std::vector<uint32_t> restrictive_;
   Verdict verdict_ = Verdict::kNothing;
   std::string key_;
   std::optional<std::vector<Anchor>> anchors_;
@@ -115,28 +139,35 @@ class Access {
 
 using AccessPtr = std::shared_ptr<const Access>;
 
-// All policies of one table, compiled against its shape. Visible = (any permissive policy TRUE) and
-// (each restrictive policy TRUE), over the policies whose roles contain the claims' role; without a
+// All policies of one table, compiled for each role. Visible = (any permissive policy TRUE) and
+// (each restrictive policy TRUE), over the policies that concern the claims' role; without a
 // permissive policy nothing is visible.
 class TablePolicy {
  public:
+  // One table alone, on the embedded store.
   // Errors: kInvalidArgument names the policy, its `where`, line, column and offset in its SQL and
   // what was expected: syntax, unknown column or function, types without an operator, a literal
   // that does not read as its type, anything outside the supported language (docs: policies).
-  // kResourceExhausted: a limit above.
+  // kFailedPrecondition: policies that lead back to themselves. kResourceExhausted: a limit above.
   static Result<std::shared_ptr<const TablePolicy>> Compile(
       RelationPtr relation, std::span<const PolicyDefinition> policies,
       const CompileOptions& options = {});
 
-  // Never null, never fails: an error in the claims is Access::error().
-  AccessPtr AccessFor(const Claims& claims) const;
-
-  const RelationPtr& relation() const;
-  explicit TablePolicy(std::shared_ptr<const Program> program);
+  using ProgramPtr = std::shared_ptr<const Program>;
+  // `by_role`: the roles that policies tell apart; `others`: every other role.
+  TablePolicy(std::map<std::string, ProgramPtr, std::less<>> by_role, ProgramPtr others);
   ~TablePolicy();
 
+  // Never null, never fails: an error in the claims is Access::error(). `values`: what the database
+  // computed for these claims (claims_values.h); null: evaluated here, on the embedded store.
+  AccessPtr AccessFor(const Claims& claims, const ClaimsValues* values = nullptr) const;
+  const ProgramPtr& ProgramFor(std::string_view role) const;
+
+  const RelationPtr& relation() const;
+
  private:
-  std::shared_ptr<const Program> program_;
+  std::map<std::string, ProgramPtr, std::less<>> by_role_;
+  ProgramPtr others_;
 };
 
 using TablePolicyPtr = std::shared_ptr<const TablePolicy>;

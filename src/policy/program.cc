@@ -4,8 +4,9 @@
 #include <utility>
 
 #include "base/check.h"
-#include "policy/compile.h"
+#include "policy/claims_values.h"
 #include "policy/evaluate.h"
+#include "policy/subquery.h"
 
 namespace tw::policy {
 namespace {
@@ -17,115 +18,64 @@ uint64_t Fingerprint(std::string_view text) {
   return hash;
 }
 
-std::string LabelOf(const PolicyDefinition& definition) {
-  std::string label = "policy \"" + definition.name + "\"";
-  return definition.where.empty() ? label : label + " (" + definition.where + ")";
+bool HasQuery(const Expression& e) {
+  return e.query != nullptr || std::ranges::any_of(e.arguments, HasQuery);
 }
 
 }  // namespace
 
-bool CompiledPolicy::AppliesTo(std::string_view role) const {
-  return roles.empty() || std::ranges::any_of(roles, [&](const std::string& named) {
-           return named == role || named == "public";
-         });
-}
-
-bool Program::Bypasses(std::string_view role) const {
-  return security_ == RowLevelSecurity::kDisabled ||
-         std::ranges::find(bypass_roles_, role) != bypass_roles_.end();
-}
-
-Result<std::shared_ptr<const Program>> Program::Compile(RelationPtr relation,
-                                                        std::span<const PolicyDefinition> policies,
-                                                        const CompileOptions& options) {
-  TW_CHECK(relation != nullptr);
-  if (policies.size() > kPoliciesPerTableMax) {
+Result<std::shared_ptr<const Program>> Program::Compile(const Schema& schema,
+                                                        const SchemaTable& table,
+                                                        std::string_view role, InnerPlan& inner) {
+  if (table.policies.size() > kPoliciesPerTableMax) {
     return Fail(ErrorCode::kResourceExhausted, "more than " + std::to_string(kPoliciesPerTableMax) +
-                                                   " policies on table \"" + relation->table +
+                                                   " policies on table \"" + table.relation->table +
                                                    "\"");
   }
   auto program = std::make_shared<Program>();
-  program->relation_ = std::move(relation);
-  program->security_ = options.row_level_security;
-  program->bypass_roles_ = options.bypass_roles;
-  for (const PolicyDefinition& definition : policies) {
-    if (auto added = program->Add(definition); !added.ok()) {
-      return Annotate(added.error(), LabelOf(definition));
+  program->relation_ = table.relation;
+  InnerPlan grown = inner;  // Kept only when everything compiles.
+  Compilation compilation(schema, std::string(role), grown, program->constants_);
+  ScopeEntry entry;
+  entry.table = &table;
+  TW_ASSIGN_OR_RETURN(program->condition_, compilation.Predicate(entry, role));
+  program->slots_ = std::move(compilation.slots());
+  if (schema.dialect == Dialect::kPostgres) {
+    for (ClaimsSlot& slot : program->slots_) slot.sql = SlotSql(slot.expression);
+  }
+  PlanWalks(program->condition_, {0}, true, grown);
+  program->probes_ = MakeProbes(program->condition_, grown);
+  program->reads_tables_ = HasQuery(program->condition_);
+  inner = std::move(grown);
+  if (!table.unrestricted) {
+    for (size_t i = 0; i < table.relation->columns.size(); ++i) {
+      program->readable_.push_back(table.MayRead(role, i));
+    }
+    if (std::ranges::all_of(program->readable_, [](bool yes) { return yes; })) {
+      program->readable_.clear();
     }
   }
   std::string text;
-  for (const CompiledPolicy& policy : program->policies_) {
-    text += policy.kind == PolicyDefinition::Kind::kPermissive ? 'p' : 'r';
-    AppendIdentity(text, policy.condition);
-  }
-  for (const std::string& slot : program->slot_identities_) text += slot;
+  AppendIdentity(text, program->condition_);
+  for (const ClaimsSlot& slot : program->slots_) text += slot.identity;
   for (const Column& column : program->relation_->columns) {
     text += column.name + ":" + std::string(TypeName(column.type)) + ",";
   }
+  for (const bool yes : program->readable_) text += yes ? '+' : '-';
   const Relation& shape = *program->relation_;
   program->identity_ = shape.schema + "." + shape.table + "#" + std::to_string(shape.id) + "#" +
                        std::to_string(Fingerprint(text));
   return program;
 }
 
-Status Program::Add(const PolicyDefinition& definition) {
-  CompiledPolicy policy;
-  policy.name = definition.name;
-  policy.label = LabelOf(definition);
-  policy.kind = definition.kind;
-  policy.roles = definition.roles;
-  TW_ASSIGN_OR_RETURN(policy.condition,
-                      CompileExpression(definition.using_sql, *relation_, constants_));
-  if (auto extracted = Extract(policy.condition, policy); !extracted.ok()) {
-    return extracted;
-  }
-  std::ranges::sort(policy.slots);
-  policy.slots.erase(std::ranges::unique(policy.slots).begin(), policy.slots.end());
-  policies_.push_back(std::move(policy));
-  return {};
-}
-
-Status Program::Extract(Expression& expression, CompiledPolicy& policy) {
-  if (expression.op == Op::kConstant) return {};
-  if (expression.reads_row) {
-    for (Expression& argument : expression.arguments) {
-      TW_RETURN_IF_ERROR(Extract(argument, policy));
-    }
-    return {};
-  }
-  const Type type = expression.type;
-  const uint32_t offset = expression.offset;
-  Expression replacement;
-  if (expression.reads_claims) {
-    replacement.op = Op::kSlot;
-    replacement.reads_claims = true;
-    replacement.index = SlotFor(std::move(expression));
-    policy.slots.push_back(replacement.index);
-  } else {
-    Scratch scratch;
-    const Datum value = Evaluate(expression, {}, scratch);
-    if (value.is_error()) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  "offset " + std::to_string(offset) + ": " + *scratch.error());
-    }
-    replacement.constant = Own(value, constants_);
-  }
-  replacement.type = type;
-  replacement.offset = offset;
-  expression = std::move(replacement);
-  return {};
-}
-
-uint32_t Program::SlotFor(Expression expression) {
-  std::string identity;
-  AppendIdentity(identity, expression);
-  const auto found = std::ranges::find(slot_identities_, identity);
-  if (found != slot_identities_.end()) {
-    return static_cast<uint32_t>(found - slot_identities_.begin());
-  }
-  slot_identities_.push_back(std::move(identity));
-  slots_.push_back(std::move(expression));
-  return static_cast<uint32_t>(slots_.size() - 1);
+std::shared_ptr<const Program> Program::Denying(RelationPtr relation, Error error) {
+  auto program = std::make_shared<Program>();
+  program->relation_ = std::move(relation);
+  program->condition_.type = {Base::kBool};
+  program->condition_.constant = Datum::Bool(false);
+  program->identity_ = program->relation_->schema + "." + program->relation_->table + "#denied";
+  program->error_ = std::move(error);
+  return program;
 }
 
 }  // namespace tw::policy

@@ -1,65 +1,60 @@
-// The compiled policies of one table, and the values of their claims expressions.
+// The compiled policies of one table for one role, and the values of their claims expressions.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "policy/compile.h"
 #include "policy/expression.h"
 #include "policy/policy.h"
+#include "policy/probe.h"
 
 namespace tw::policy {
 
-// One policy after its claims-only parts were replaced by slots and its constant parts by values.
-struct CompiledPolicy {
-  std::string name;
-  std::string label;  // `policy "name" (file:line:column)`, for messages.
-  PolicyDefinition::Kind kind = PolicyDefinition::Kind::kPermissive;
-  std::vector<std::string> roles;
-  Expression condition;
-  std::vector<uint32_t> slots;  // Those that `condition` reads, each once.
-
-  bool AppliesTo(std::string_view role) const;
-};
-
 class Program {
  public:
-  static Result<std::shared_ptr<const Program>> Compile(RelationPtr relation,
-                                                        std::span<const PolicyDefinition> policies,
-                                                        const CompileOptions& options);
+  // `inner` grows by what the policies look into. Errors: as Compilation.
+  static Result<std::shared_ptr<const Program>> Compile(const Schema& schema,
+                                                        const SchemaTable& table,
+                                                        std::string_view role, InnerPlan& inner);
+  // A program that denies everything: `error` is what each reader is told.
+  static std::shared_ptr<const Program> Denying(RelationPtr relation, Error error);
 
   const RelationPtr& relation() const { return relation_; }
-  const std::vector<CompiledPolicy>& policies() const { return policies_; }
-  // The claims expressions, shared by all policies of the table.
-  const std::vector<Expression>& slots() const { return slots_; }
+  // TRUE for rows that may be seen.
+  const Expression& condition() const { return condition_; }
+  const std::vector<ClaimsSlot>& slots() const { return slots_; }
+  const ProbePlan& probes() const { return probes_; }
+  // Whether it looks into other tables.
+  bool reads_tables() const { return reads_tables_; }
   // Names the table's shape and what its policies compute; the first part of every Access key.
   const std::string& identity() const { return identity_; }
-  bool Bypasses(std::string_view role) const;
+  const std::optional<Error>& error() const { return error_; }
+  // Parallel to the columns, false: the role may not read them. Empty: it may read all.
+  const std::vector<bool>& readable() const { return readable_; }
 
  private:
-  Status Add(const PolicyDefinition& definition);
-  // Replaces the maximal parts of `expression` that read no row.
-  Status Extract(Expression& expression, CompiledPolicy& policy);
-  uint32_t SlotFor(Expression expression);
-
   RelationPtr relation_;
-  RowLevelSecurity security_ = RowLevelSecurity::kEnabled;
-  std::vector<std::string> bypass_roles_;
-  std::vector<CompiledPolicy> policies_;
-  std::vector<Expression> slots_;
-  std::vector<std::string> slot_identities_;
+  Expression condition_;
+  std::vector<ClaimsSlot> slots_;
+  ProbePlan probes_;
+  bool reads_tables_ = false;
   std::string identity_;
+  std::optional<Error> error_;
+  std::vector<bool> readable_;
   Scratch constants_;
 };
 
 class Slots {
  public:
-  // Parallel to Program::slots(); NULL where no policy that applies reads it.
-  std::vector<Datum> values;
-  Scratch scratch;  // Owns what `values` show.
+  std::vector<Datum> values;  // Parallel to Program::slots().
+  Scratch scratch;            // Owns what `values` show.
 };
 
 // The value of `condition` where it is the same for every row; nullopt where it depends on the row.

@@ -55,28 +55,51 @@ std::unexpected<Error> FailAt(std::string_view sql, size_t offset, std::string_v
                   " (offset " + std::to_string(offset) + "): " + std::string(reason));
 }
 
-Result<SqlTree> ParseExpression(std::string_view sql) {
+namespace {
+
+// `statement` is `before` + sql + an end; the tree's document is set, its root is the whole tree.
+Result<SqlTree> Parse(std::string_view sql, std::string_view before, const std::string& statement) {
   if (sql.size() > kSqlBytesMax) {
     return Fail(ErrorCode::kResourceExhausted,
                 "SQL text longer than " + std::to_string(kSqlBytesMax) + " bytes");
   }
   if (Trim(sql).empty()) return FailAt(sql, 0, "expected an expression, found nothing");
   if (!IsUtf8(sql) || sql.find('\0') != sql.npos) return FailAt(sql, 0, "invalid UTF-8");
-  const std::string statement = std::string(kBefore) + std::string(sql) + std::string(kAfter);
   PgQueryParseResult parsed = pg_query_parse(statement.c_str());
   if (parsed.error != nullptr) {
     const std::string message = parsed.error->message;
     const auto cursor = static_cast<size_t>(std::max(parsed.error->cursorpos - 1, 0));
     pg_query_free_parse_result(parsed);
     const size_t at = ByteOffset(statement, cursor);
-    return FailAt(sql, at < kBefore.size() ? 0 : at - kBefore.size(), message);
+    return FailAt(sql, at < before.size() ? 0 : at - before.size(), message);
   }
   auto document = json::Parse(parsed.parse_tree);
   pg_query_free_parse_result(parsed);
   if (!document.ok()) return FailAt(sql, 0, "the expression is nested too deeply");
   SqlTree tree;
   tree.document = std::move(*document);
-  TW_ASSIGN_OR_RETURN(tree.root, OnlyTarget(tree.document.root(), sql));
+  tree.root = tree.document.root();
+  return tree;
+}
+
+}  // namespace
+
+Result<SqlTree> ParseExpression(std::string_view sql) {
+  static_assert(kBefore.size() == kExpressionOffset);
+  TW_ASSIGN_OR_RETURN(
+      SqlTree tree,
+      Parse(sql, kBefore, std::string(kBefore) + std::string(sql) + std::string(kAfter)));
+  TW_ASSIGN_OR_RETURN(tree.root, OnlyTarget(tree.root, sql));
+  return tree;
+}
+
+Result<SqlTree> ParseSelect(std::string_view sql) {
+  TW_ASSIGN_OR_RETURN(SqlTree tree, Parse(sql, {}, std::string(sql)));
+  const auto statements = tree.root["stmts"].items();
+  if (statements.size() != 1 || NodeOf(statements[0]["stmt"]).name != "SelectStmt") {
+    return FailAt(sql, 0, "expected one SELECT statement");
+  }
+  tree.root = statements[0]["stmt"];
   return tree;
 }
 
@@ -86,10 +109,10 @@ SqlNode NodeOf(const json::Value& value) {
   return {members[0].key, members[0].value};
 }
 
-size_t OffsetOf(const json::Value& fields, size_t otherwise) {
+size_t OffsetOf(const json::Value& fields, size_t otherwise, size_t text_offset) {
   const auto location = fields["location"].AsInt();
-  if (!location || *location < static_cast<int64_t>(kBefore.size())) return otherwise;
-  return static_cast<size_t>(*location) - kBefore.size();
+  if (!location || *location < static_cast<int64_t>(text_offset)) return otherwise;
+  return static_cast<size_t>(*location) - text_offset;
 }
 
 SqlName NameOf(const json::Value& list) {
@@ -102,12 +125,13 @@ SqlName NameOf(const json::Value& list) {
   return result;
 }
 
-bool IntegerOf(const json::Value& constant, std::string_view sql, int64_t& value) {
+bool IntegerOf(const json::Value& constant, std::string_view sql, size_t text_offset,
+               int64_t& value) {
   if (const auto given = constant["ival"]["ival"].AsInt()) {
     value = *given;
     return true;
   }
-  std::string_view text = sql.substr(std::min(OffsetOf(constant, sql.size()), sql.size()));
+  std::string_view text = sql.substr(std::min(OffsetOf(constant, sql.size(), text_offset), sql.size()));
   const bool negative = text.starts_with('-');
   if (negative) {
     text.remove_prefix(1);

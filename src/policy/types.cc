@@ -82,8 +82,8 @@ Expression Builder::Node(Op op, Type type, size_t offset, std::vector<Expression
   result.type = type;
   result.offset = static_cast<uint32_t>(offset);
   result.reads_row = op == Op::kColumn;
-  result.reads_claims =
-      op == Op::kUid || op == Op::kRole || op == Op::kJwt || op == Op::kClaimsText;
+  result.reads_claims = op == Op::kUid || op == Op::kRole || op == Op::kJwt ||
+                        op == Op::kClaimsSetting || op == Op::kCall;
   for (const Expression& argument : arguments) {
     result.reads_row |= argument.reads_row;
     result.reads_claims |= argument.reads_claims;

@@ -109,6 +109,7 @@ Result<TableQuery> ParseTableQuery(
   TableQuery query;
   query.relation = found->relation;
   query.access = found->policy->AccessFor(claims);
+  query.inner = catalog.inner();
   if (query.access->error()) {
     return Fail(ErrorCode::kPermissionDenied, query.access->error()->message);
   }

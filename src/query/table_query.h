@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,6 +36,7 @@ struct TableQuery {
   };
   RelationPtr relation;
   policy::AccessPtr access;
+  std::shared_ptr<const policy::InnerPlan> inner;  // What `access` looks into.
   std::vector<size_t> columns;  // In the order asked for.
   policy::Filter filter;
   std::vector<Order> order;

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "json/json.h"
+#include "query/stored_tables.h"
 #include "store/store.h"
 
 namespace tw::query {
@@ -59,7 +60,7 @@ void AppendObject(std::string& out, const TableQuery& query, const Row& row) {
 }
 
 Status ReadRows(sqlite::Statement& select, const TableQuery& query, const ReaderLimits& limits,
-                TableResult& result) {
+                StoredTables& tables, TableResult& result) {
   const Relation& relation = *query.relation;
   Row row(relation.columns.size());
   uint64_t scanned = 0;
@@ -75,7 +76,8 @@ Status ReadRows(sqlite::Statement& select, const TableQuery& query, const Reader
     for (size_t i = 0; i < row.size(); ++i) {
       row[i] = store::ColumnValue(select, static_cast<int>(i), relation.columns[i].type);
     }
-    if (!query.filter.Matches(row) || !query.access->Allows(row)) continue;
+    tables.BeginRow();
+    if (!query.filter.Matches(row) || !query.access->Allows(row, &tables)) continue;
     if (skipped < query.offset) {
       ++skipped;
       continue;
@@ -112,7 +114,9 @@ Result<TableResult> ReadTable(sqlite::Database& database, uint64_t epoch, const 
     for (size_t i = 0; i < pushed.values.size(); ++i) {
       store::BindValue(select, static_cast<int>(i + 1), pushed.values[i]);
     }
-    return ReadRows(select, query, limits, result);
+    StoredTables tables(database, query.inner);
+    TW_RETURN_IF_ERROR(ReadRows(select, query, limits, tables, result));
+    return tables.status();
   };
   const Status done = run();
   TW_RETURN_IF_ERROR(database.Execute("rollback"));

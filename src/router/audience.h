@@ -53,7 +53,7 @@ class Audience {
   // Swaps with the last: the order of members means nothing.
   void Remove(Membership& membership);
 
-  const ChannelSpec spec;
+  ChannelSpec spec;  // Its bindings share their group's Access.
   const std::string key;
   std::vector<Member> members;
   uint64_t round = 0;  // The last change that was offered.

@@ -7,9 +7,12 @@ namespace tw::router {
 using protocol::EventMask;
 using protocol::EventType;
 
-void ChangeEncoder::Begin(const Change& change, uint64_t epoch) {
-  change_ = &change;
+void ChangeEncoder::Begin(const NetChange& net, const Views& views, uint64_t epoch) {
+  change_ = net.change;
+  net_ = net;
+  views_ = views;
   epoch_ = epoch;
+  judged_ = nullptr;
   for (RowText* text : {&new_text_, &old_text_}) {
     text->all.clear();
     text->key.clear();
@@ -26,28 +29,63 @@ void ChangeEncoder::Match(const ChannelSpec& spec) {
   }
 }
 
+bool ChangeEncoder::AllowsNew(const policy::Access& access) {
+  if (judged_ != &access) {
+    judged_ = &access;
+    judged_new_.reset();
+    judged_old_.reset();
+  }
+  if (!judged_new_) judged_new_ = !net_.new_row->empty() && access.Allows(*net_.new_row, views_.after);
+  return *judged_new_;
+}
+
+bool ChangeEncoder::AllowsOld(const policy::Access& access) {
+  if (judged_ != &access) {
+    judged_ = &access;
+    judged_new_.reset();
+    judged_old_.reset();
+  }
+  if (!judged_old_) {
+    judged_old_ = !net_.old_row->empty() && access.Allows(*net_.old_row, views_.before);
+  }
+  return *judged_old_;
+}
+
 std::optional<ChangeEncoder::Match_> ChangeEncoder::MatchBinding(const TableBinding& binding,
-                                                                 bool leave) const {
-  const auto matches = [&](const Row& row) {
-    return !row.empty() && binding.filter.Matches(row) && binding.access->Allows(row);
+                                                                 bool leave) {
+  const auto matches_new = [&] {
+    return !net_.new_row->empty() && binding.filter.Matches(*net_.new_row) &&
+           AllowsNew(*binding.access);
   };
-  switch (change_->op) {
+  const auto matches_old = [&] {
+    return !net_.old_row->empty() && binding.filter.Matches(*net_.old_row) &&
+           AllowsOld(*binding.access);
+  };
+  switch (net_.op) {
     case ChangeOp::kInsert:
-      if (!Wants(binding.events, EventMask::kInsert) || !matches(change_->new_row)) return {};
+      if (!Wants(binding.events, EventMask::kInsert) || !matches_new()) return {};
       return Match_{&binding, EventType::kInsert, false, false};
     case ChangeOp::kUpdate:
-      if (matches(change_->new_row)) {
+      if (matches_new()) {
         if (!Wants(binding.events, EventMask::kUpdate)) return {};
-        return Match_{&binding, EventType::kUpdate, binding.access->Allows(change_->old_row),
-                      false};
+        return Match_{&binding, EventType::kUpdate, AllowsOld(*binding.access), false};
       }
-      if (!leave || !matches(change_->old_row)) return {};
+      if (!leave || !matches_old()) return {};
       return Match_{&binding, EventType::kLeave, true, false};
     case ChangeOp::kDelete:
-      if (!Wants(binding.events, EventMask::kDelete) || !matches(change_->old_row)) return {};
+      if (!Wants(binding.events, EventMask::kDelete)) return {};
+      if (deletes_ == Deletes::kFollowers) return MatchDelete(binding);
+      if (!matches_old()) return {};
       return Match_{&binding, EventType::kDelete, true, false};
   }
   return {};
+}
+
+std::optional<ChangeEncoder::Match_> ChangeEncoder::MatchDelete(const TableBinding& binding) {
+  const bool wanted = !binding.access->error() && !net_.old_row->empty() &&
+                      binding.filter.Matches(*net_.old_row);
+  if (!wanted) return {};
+  return Match_{&binding, EventType::kDelete, binding.access->allows_everything(), false};
 }
 
 std::string_view ChangeEncoder::RecordText(const Row& row, RowText& text,
@@ -93,14 +131,15 @@ io::SharedBytes ChangeEncoder::EncodeFrom(const ChannelSpec& spec, size_t first)
   protocol::ChangeParts parts{.type = model.type, .change = change_, .ids = ids_};
   parts.columns = ColumnsText(selected);
   if (model.type == EventType::kInsert || model.type == EventType::kUpdate) {
-    parts.record = RecordText(change_->new_row, new_text_, protocol::Columns::kAll, selected);
+    parts.record = RecordText(*net_.new_row, new_text_, protocol::Columns::kAll, selected);
   }
   if (model.type != EventType::kInsert) {
     // A row that its reader could not see before shows only its key, which the new row has as well.
     const bool whole = model.type != EventType::kLeave && model.old_visible;
-    const Row& row = model.old_visible ? change_->old_row : change_->new_row;
+    const bool from_old = model.old_visible || model.type == EventType::kDelete;
+    const Row& row = from_old ? *net_.old_row : *net_.new_row;
     parts.old_record =
-        RecordText(row, model.old_visible ? old_text_ : new_text_,
+        RecordText(row, from_old ? old_text_ : new_text_,
                    whole ? protocol::Columns::kAll : protocol::Columns::kKey, selected);
   }
   if (spec.positions) parts.position = Position{epoch_, change_->offset};

@@ -11,13 +11,23 @@
 #include "model/change.h"
 #include "protocol/change_payload.h"
 #include "router/channel_spec.h"
+#include "router/net_effect.h"
+#include "router/views.h"
 
 namespace tw::router {
 
 class ChangeEncoder {
  public:
-  // Sets the change that the next calls of Encode are about. It must stay valid meanwhile.
-  void Begin(const Change& change, uint64_t epoch);
+  // Who is told of a DELETE. kThoseWhoSawIt: rights and filter are judged on the old row.
+  // kFollowers: as Supabase does, everyone who follows the table and whose filter the old row
+  // matches; those with row-level security get its primary key only.
+  enum class Deletes : uint8_t { kThoseWhoSawIt, kFollowers };
+  void set_deletes(Deletes deletes) { deletes_ = deletes; }
+  Deletes deletes() const { return deletes_; }
+
+  // Sets the change that the next calls of Encode are about. What it refers to must stay valid
+  // meanwhile.
+  void Begin(const NetChange& net, const Views& views, uint64_t epoch);
 
   // The WebSocket text frames that `spec` receives for the change: none when it may not see it or
   // did not ask; one, or one per distinct column set of the bindings that match.
@@ -44,13 +54,24 @@ class ChangeEncoder {
   };
 
   void Match(const ChannelSpec& spec);
-  std::optional<Match_> MatchBinding(const TableBinding& binding, bool leave) const;
+  std::optional<Match_> MatchBinding(const TableBinding& binding, bool leave);
+  std::optional<Match_> MatchDelete(const TableBinding& binding);
+  // Whether the rights allow the row; audiences of equal rights come one after the other.
+  bool AllowsNew(const policy::Access& access);
+  bool AllowsOld(const policy::Access& access);
   io::SharedBytes EncodeFrom(const ChannelSpec& spec, size_t first);
   std::string_view RecordText(const Row& row, RowText& text, protocol::Columns columns,
                               const std::vector<uint16_t>& selected);
   std::string_view ColumnsText(const std::vector<uint16_t>& selected);
 
   const Change* change_ = nullptr;
+  NetChange net_;
+  Views views_;
+  Deletes deletes_ = Deletes::kThoseWhoSawIt;
+  // The last rights asked about, and what they said.
+  const policy::Access* judged_ = nullptr;
+  std::optional<bool> judged_new_;
+  std::optional<bool> judged_old_;
   uint64_t epoch_ = 0;
   RowText new_text_;
   RowText old_text_;

@@ -1,45 +1,40 @@
 #include "router/router.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
+#include "json/json.h"
+#include "websocket/shared_frame.h"
 
 namespace tw::router {
-namespace {
-
-// The rights' anchors and the filter's are both necessary conditions; the shorter list is used.
-// nullopt: the binding must be asked about every change of its table.
-std::optional<std::span<const policy::Anchor>> BestAnchors(const TableBinding& binding) {
-  const auto anchors = binding.access->anchors();
-  const auto equalities = binding.filter.equalities();
-  if (!equalities.empty() && (!anchors || equalities.size() < anchors->size())) return equalities;
-  return anchors;
-}
-
-auto FindColumn(auto& index, size_t column) {
-  return std::ranges::find(index.by_column, column, [](const auto& entry) { return entry.first; });
-}
-
-}  // namespace
-
 Router::Router(telemetry::Registry& metrics)
     : deliveries_(metrics.GetCounter("tidewire_router_deliveries_total",
                                      "Frames handed to connections for row changes.")),
       candidates_(metrics.GetCounter("tidewire_router_candidates_total",
                                      "Audiences that were asked whether a change is for them.")),
+      access_changes_(metrics.GetCounter(
+          "tidewire_router_access_changes_total",
+          "Channels told that another table's change may have altered what they may see.")),
       subscriptions_(metrics.GetGauge("tidewire_router_subscriptions",
                                       "Channels that follow row changes.")) {}
 
 Router::~Router() { TW_CHECK(members_ == 0); }
+
+void Router::SetInnerTables(std::unique_ptr<policy::InnerTables> tables) {
+  inner_ = std::move(tables);
+}
 
 void Router::Join(const ChannelSpec& spec, Receiver& receiver, Membership& membership) {
   membership.Leave();
   std::string key = spec.Key();
   auto found = audiences_.find(key);
   if (found == audiences_.end()) {
-    auto audience = std::make_unique<Audience>(spec, key);
-    found = audiences_.emplace(std::move(key), std::move(audience)).first;
-    AddToIndex(*found->second);
+    auto audience = std::make_unique<Audience>(spec, std::move(key));
+    found = audiences_.emplace(std::string_view(audience->key), std::move(audience)).first;
+    for (TableBinding& binding : found->second->spec.bindings) {
+      binding.access = tables_[binding.relation->table].Add(*found->second, binding);
+    }
   }
   found->second->Add(receiver, membership);
   membership.router_ = this;
@@ -52,81 +47,125 @@ void Router::Leave(Membership& membership) {
   audience.Remove(membership);
   --members_;
   subscriptions_.Add(-1);
-  if (audience.members.empty()) {
-    RemoveFromIndex(audience);
-    audiences_.erase(audience.key);
+  if (!audience.members.empty()) return;
+  for (const TableBinding& binding : audience.spec.bindings) {
+    const auto table = tables_.find(binding.relation->table);
+    if (table == tables_.end()) continue;
+    table->second.Remove(audience, binding);
+    if (table->second.empty()) tables_.erase(table);
   }
+  const auto found = audiences_.find(audience.key);
+  const std::unique_ptr<Audience> last = std::move(found->second);  // Owns the key's text.
+  audiences_.erase(found);
 }
 
-void Router::AddToIndex(Audience& audience) {
-  const auto add = [&](std::vector<Audience*>& list) {
-    if (std::ranges::find(list, &audience) == list.end()) list.push_back(&audience);
-  };
-  for (const TableBinding& binding : audience.spec.bindings) {
-    TableIndex& index = tables_[binding.relation->table];
-    const auto anchors = BestAnchors(binding);
-    if (!anchors) {
-      add(index.unanchored);
-      continue;
-    }
-    for (const policy::Anchor& anchor : *anchors) {
-      auto column = FindColumn(index, anchor.column);
-      if (column == index.by_column.end()) {
-        index.by_column.emplace_back(anchor.column, AnchorMap());
-        column = std::prev(index.by_column.end());
-      }
-      add(column->second[anchor.value]);
-    }
-  }
-}
-
-// Touches only the audience's own entries: ten thousand that leave together stay cheap.
-void Router::RemoveFromIndex(Audience& audience) {
-  for (const TableBinding& binding : audience.spec.bindings) {
-    TableIndex& index = tables_[binding.relation->table];
-    const auto anchors = BestAnchors(binding);
-    if (!anchors) {
-      std::erase(index.unanchored, &audience);
-      continue;
-    }
-    for (const policy::Anchor& anchor : *anchors) {
-      const auto column = FindColumn(index, anchor.column);
-      if (column == index.by_column.end()) continue;
-      const auto entry = column->second.find(anchor.value);
-      if (entry == column->second.end()) continue;
-      std::erase(entry->second, &audience);
-      if (entry->second.empty()) column->second.erase(entry);
-    }
-  }
+std::vector<std::optional<NetChange>> Router::NetOf(const Batch& batch) const {
+  const bool atomic = batch.one_commit || (inner_ != nullptr && !inner_->plan().empty());
+  if (!atomic || batch.changes.size() < 2) return {};
+  return NetEffect(batch);
 }
 
 void Router::Publish(const Batch& batch) {
-  for (const Change& change : batch.changes) {
+  std::optional<policy::InnerTables::View> before;
+  std::optional<policy::InnerTables::View> after;
+  Views views;
+  std::span<const policy::InnerTables::Delta> deltas;
+  if (inner_ != nullptr) {
+    deltas = inner_->Apply(batch);
+    before.emplace(inner_->At(batch.changes.front().offset - 1));
+    after.emplace(inner_->At(batch.position.offset));
+    views = {&*before, &*after};
+  }
+  const auto net = NetOf(batch);
+  for (size_t i = 0; i < batch.changes.size(); ++i) {
+    const Change& change = batch.changes[i];
     const auto table = tables_.find(change.relation->table);
-    if (table == tables_.end()) continue;
+    if (table == tables_.end() || (!net.empty() && !net[i])) continue;
+    const NetChange what = net.empty() ? AsIs(change) : *net[i];
     ++round_;
     publishing_ = change.offset;
-    encoder_.Begin(change, batch.position.epoch);
-    for (const auto& [column, values] : table->second.by_column) {
-      for (const Row* row : {&change.new_row, &change.old_row}) {
-        if (row->size() <= column) continue;
-        const auto found = values.find((*row)[column]);
-        if (found != values.end()) Offer(found->second);
-      }
+    encoder_.Begin(what, views, batch.position.epoch);
+    const bool all = what.op == ChangeOp::kDelete &&
+                     encoder_.deletes() == ChangeEncoder::Deletes::kFollowers;
+    table->second.ForEachCandidate(
+        what, views, all ? RightsIndex::Scope::kEveryone : RightsIndex::Scope::kThoseConcerned,
+        [&](Audience& audience) { Offer(audience); });
+  }
+  if (!deltas.empty()) TellAccessChanged(batch, deltas, views);
+}
+
+void Router::TellAccessChanged(const Batch& batch,
+                               std::span<const policy::InnerTables::Delta> deltas,
+                               const Views& views) {
+  ++round_;
+  for (const auto& delta : deltas) {
+    for (auto& [name, index] : tables_) {
+      index.ForEachTouched(delta, views, [&](Audience& audience) {
+        if (audience.round == round_) return;
+        audience.round = round_;
+        // Only those who know of positions know what to do about it.
+        if (!audience.spec.positions && !audience.spec.leave) return;
+        access_changes_.Add(audience.members.size());
+        const io::SharedBytes frame = AccessChanged(audience.spec, batch.position);
+        for (const Audience::Member& member : audience.members) member.receiver->OnFrame(frame);
+      });
     }
-    Offer(table->second.unanchored);
   }
   publishing_ = 0;
 }
 
-void Router::Offer(const std::vector<Audience*>& candidates) {
-  for (Audience* const audience : candidates) {
-    if (audience->round == round_) continue;
-    audience->round = round_;
-    candidates_.Add();
-    encoder_.Encode(audience->spec,
-                    [&](const io::SharedBytes& frame) { Deliver(*audience, frame); });
-  }
+io::SharedBytes Router::AccessChanged(const ChannelSpec& spec, Position position) {
+  constexpr std::string_view kPrefix = "realtime:";
+  std::string_view channel = spec.topic;
+  if (channel.starts_with(kPrefix)) channel.remove_prefix(kPrefix.size());
+  json::Writer writer;
+  writer.Object().Key("extension").String("tidewire").Key("status").String("ok");
+  writer.Key("message").String("access_changed").Key("channel").String(channel);
+  writer.Key("position").String(ToString(position)).End();
+  const protocol::Address nobody{std::nullopt, std::nullopt, spec.topic};
+  return websocket::ShareFrame(
+      websocket::Opcode::kText,
+      protocol::EncodeMessage(spec.version, nobody, "system", writer.Take()));
+}
+
+namespace {
+
+// Offsets rise by one: the range begins at a place that can be computed.
+std::span<const Change> Within(const Batch& batch, Router::Range range) {
+  const std::span<const Change> changes = batch.changes;
+  const uint64_t first = changes.front().offset;
+  const uint64_t begin = range.after < first ? 0 : range.after - first + 1;
+  const uint64_t end = range.last < first ? 0 : range.last - first + 1;
+  if (begin >= changes.size() || end <= begin) return {};
+  return changes.subspan(begin, std::min<uint64_t>(end, changes.size()) - begin);
+}
+
+}  // namespace
+
+bool Router::CanJudgeSince(const ChannelSpec& spec, uint64_t after) const {
+  if (inner_ == nullptr || after >= inner_->exact_since()) return true;
+  return std::ranges::none_of(spec.bindings, [](const TableBinding& binding) {
+    return binding.access->reads_tables();
+  });
+}
+
+bool Router::TouchesRights(const ChannelSpec& spec, const Batch& batch, Range range) const {
+  if (inner_ == nullptr) return false;
+  const bool looks = std::ranges::any_of(spec.bindings, [](const TableBinding& binding) {
+    return binding.access->reads_tables();
+  });
+  return looks && std::ranges::any_of(Within(batch, range), [&](const Change& change) {
+           return std::ranges::any_of(inner_->plan().tables(), [&](const auto& table) {
+             return table.relation->table == change.relation->table;
+           });
+         });
+}
+
+void Router::Offer(Audience& audience) {
+  if (audience.round == round_) return;
+  audience.round = round_;
+  candidates_.Add();
+  encoder_.Encode(audience.spec, [&](const io::SharedBytes& frame) { Deliver(audience, frame); });
 }
 
 void Router::Deliver(Audience& audience, const io::SharedBytes& frame) {
@@ -136,12 +175,25 @@ void Router::Deliver(Audience& audience, const io::SharedBytes& frame) {
 
 void Router::Replay(const ChannelSpec& spec, const Batch& batch, Range range,
                     const std::function<void(const io::SharedBytes&)>& send) {
-  // Offsets rise by one: the range begins at a place that can be computed.
+  std::optional<policy::InnerTables::View> before;
+  std::optional<policy::InnerTables::View> after;
+  Views views;
   const uint64_t first = batch.changes.front().offset;
-  const uint64_t begin = range.after < first ? 0 : range.after - first + 1;
-  for (uint64_t i = begin; i < batch.changes.size() && first + i <= range.last; ++i) {
-    const Change& change = batch.changes[i];
-    encoder_.Begin(change, batch.position.epoch);
+  if (inner_ != nullptr) {
+    before.emplace(inner_->At(first - 1));
+    after.emplace(inner_->At(batch.position.offset));
+    views = {&*before, &*after};
+  }
+  if (replayed_ != batch.changes.data() || replayed_at_ != batch.position) {
+    replayed_ = batch.changes.data();
+    replayed_at_ = batch.position;
+    replayed_net_ = NetOf(batch);
+  }
+  for (const Change& change : Within(batch, range)) {
+    const size_t i = change.offset - first;
+    if (!replayed_net_.empty() && !replayed_net_[i]) continue;
+    encoder_.Begin(replayed_net_.empty() ? AsIs(change) : *replayed_net_[i], views,
+                   batch.position.epoch);
     encoder_.Encode(spec, [&](const io::SharedBytes& frame) {
       deliveries_.Add();
       send(frame);

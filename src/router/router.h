@@ -1,11 +1,14 @@
 // router: which subscribers a change concerns, and the bytes that they get.
 //
-//   Batch ──▶ index (table, anchor value) ──▶ Audience ──decide once, encode once──▶ its members
+//   Batch ──▶ net effect ──▶ rights index ──▶ Audience ──decide once, encode once──▶ its members
+//                            (row → claims values, by walking inner tables)
 //
-// Start here   router.h → audience.h (a group of equal subscribers) → change_encoder.h (frames).
+// Start here   router.h → rights_index.h (who is asked) → audience.h (a group of equal subscribers)
+//              → change_encoder.h (frames) → net_effect.h (what a commit did to a row).
 // Promises     Candidates are found by hash look-ups, never by scanning subscribers; policy and
 //              filter decide once per audience; a frame is encoded and framed once per audience and
-//              shared. A delivery costs one virtual call.
+//              shared. A delivery costs one virtual call. Old rows are judged with the tables that
+//              policies look into as they were before the batch, new ones as after it.
 // Thread       One Router per loop.
 // Not here     Who may join and where a stream begins (session).
 #pragma once
@@ -13,7 +16,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -23,6 +29,8 @@
 #include "router/audience.h"
 #include "router/change_encoder.h"
 #include "router/channel_spec.h"
+#include "router/net_effect.h"
+#include "router/rights_index.h"
 #include "telemetry/metrics.h"
 
 namespace tw::router {
@@ -33,6 +41,12 @@ class Router {
   ~Router();
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
+
+  // Before the first Publish: the tables that policies look into, as they are at the position that
+  // the first batch follows.
+  void SetInnerTables(std::unique_ptr<policy::InnerTables> tables);
+  const policy::InnerTables* inner_tables() const { return inner_.get(); }
+  void set_deletes(ChangeEncoder::Deletes deletes) { encoder_.set_deletes(deletes); }
 
   // Makes `receiver` get every later change that `spec` asks for, until Leave. `membership` belongs
   // to the caller and must outlive the subscription (its destructor leaves).
@@ -49,6 +63,14 @@ class Router {
     uint64_t after = 0;
     uint64_t last = 0;
   };
+  // False when a replay for `spec` from offset `after` on cannot be judged: its policies look into
+  // tables whose rows of that time are no longer known.
+  bool CanJudgeSince(const ChannelSpec& spec, uint64_t after) const;
+  // Whether the batch changed a table that the policies of `spec` look into, within `range`.
+  bool TouchesRights(const ChannelSpec& spec, const Batch& batch, Range range) const;
+  // The "access_changed" message for a channel.
+  static io::SharedBytes AccessChanged(const ChannelSpec& spec, Position position);
+
   // The frames that `spec` would have received for the changes of `batch` within `range`.
   void Replay(const ChannelSpec& spec, const Batch& batch, Range range,
               const std::function<void(const io::SharedBytes&)>& send);
@@ -58,27 +80,29 @@ class Router {
 
  private:
   friend class Membership;
-  using AnchorMap = std::unordered_map<Value, std::vector<Audience*>, ValueHash>;
-  // The audiences that follow one table.
-  struct TableIndex {
-    std::vector<std::pair<size_t, AnchorMap>> by_column;
-    std::vector<Audience*> unanchored;
-  };
 
   void Leave(Membership& membership);
-  void AddToIndex(Audience& audience);
-  void RemoveFromIndex(Audience& audience);
-  void Offer(const std::vector<Audience*>& candidates);
+  void Offer(Audience& audience);
   void Deliver(Audience& audience, const io::SharedBytes& frame);
+  void TellAccessChanged(const Batch& batch,
+                         std::span<const policy::InnerTables::Delta> deltas, const Views& views);
+  // Empty: the changes stand for themselves.
+  std::vector<std::optional<NetChange>> NetOf(const Batch& batch) const;
 
-  std::unordered_map<std::string, std::unique_ptr<Audience>> audiences_;
-  StringMap<TableIndex> tables_;
+  std::unordered_map<std::string_view, std::unique_ptr<Audience>> audiences_;  // By their key.
+  StringMap<RightsIndex> tables_;  // By table name.
+  std::unique_ptr<policy::InnerTables> inner_;
   ChangeEncoder encoder_;
+  // The batch that is being replayed: asked for slice by slice.
+  const Change* replayed_ = nullptr;  // Its first change.
+  Position replayed_at_;
+  std::vector<std::optional<NetChange>> replayed_net_;
   size_t members_ = 0;
   uint64_t round_ = 0;  // Rises per change, so that an audience is offered it once.
   uint64_t publishing_ = 0;
   telemetry::Counter& deliveries_;
   telemetry::Counter& candidates_;
+  telemetry::Counter& access_changes_;
   telemetry::Gauge& subscriptions_;
 };
 

@@ -235,9 +235,12 @@ void Channel::StartReplay(uint64_t after) {
     // Rights and filters are compiled for today's columns: older rows cannot be judged.
     return GoLive({false, "schema_changed"}, feed.head());
   }
+  replayed_ = ParsePosition(AskedPosition())->offset;
+  if (!feed.router().CanJudgeSince(spec_, replayed_)) {
+    return GoLive({false, "rights_unknown"}, feed.head());
+  }
   SendJoinReply({true, {}}, feed.head());
   session_.services_.metrics.resumed.Add();
-  replayed_ = ParsePosition(AskedPosition())->offset;
   state_ = ChannelState::kReplaying;
   ContinueReplay();
 }
@@ -262,11 +265,16 @@ void Channel::ContinueReplay() {
     const BatchPtr batch = missed_.front();
     const uint64_t last =
         std::min({batch->position.offset, feed.head().offset, replayed_ + 1});
+    rights_touched_ |= feed.router().TouchesRights(spec_, *batch, {replayed_, last});
     session_.replaying_ = true;
     feed.router().Replay(spec_, *batch, {replayed_, last}, send);
     session_.replaying_ = false;
     replayed_ = std::max(replayed_, last);
     if (replayed_ >= batch->position.offset) missed_.pop_front();
+  }
+  // Rows that came into sight, or left it, without a change of their own.
+  if (std::exchange(rights_touched_, false)) {
+    send(router::Router::AccessChanged(spec_, feed.head()));
   }
   if (!std::exchange(lagged_, false)) return GoLive({true, {}}, feed.head());
   state_ = ChannelState::kLive;

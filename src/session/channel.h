@@ -146,6 +146,7 @@ class Channel {
   std::deque<BatchPtr> missed_;
   uint64_t missed_changes_ = 0;
   uint64_t missed_bytes_ = 0;
+  bool rights_touched_ = false;  // What was missed changed a table that the policies look into.
   uint64_t replayed_ = 0;  // Offset up to which the client has been told.
   bool lagged_ = false;    // The replay is of a channel that was live before.
   io::Timer wait_;

@@ -1,0 +1,183 @@
+// Policies that look into other tables (the customer portal of S2.2), on the embedded store: the
+// real binary, unmodified supabase-js, and the sqlite3 shell as the program that writes.
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { test } from 'node:test';
+import { createClient } from '@supabase/supabase-js';
+import WebSocket from 'ws';
+import { binary, mint, secret, until } from './server.mjs';
+
+const limit = { timeout: 60_000 };
+const ann = '11111111-1111-4111-8111-111111111111';
+const bob = '22222222-2222-4222-8222-222222222222';
+
+const config = `version: 1
+server:
+  listen: 127.0.0.1:0
+auth:
+  jwt_secret: \${env:TIDEWIRE_JWT_SECRET}
+  api_keys:
+    - { key: anon-key-of-the-rights-test, role: anon }
+store:
+  schema: [schema.sql]
+tables:
+  customers:
+    policies:
+      - { name: own profile, using: portal_user_id = auth.uid() }
+  jobs:
+    policies:
+      - name: own jobs
+        using: customer_id in (select id from customers where portal_user_id = auth.uid())
+`;
+const schema = `
+create table if not exists customers(id integer primary key, portal_user_id uuid, name text);
+create table if not exists jobs(id integer primary key, customer_id integer, title text);
+`;
+
+async function startPortal(t) {
+  const directory = mkdtempSync(join(tmpdir(), 'tidewire-rights-'));
+  writeFileSync(join(directory, 'tidewire.yaml'), config);
+  writeFileSync(join(directory, 'schema.sql'), schema);
+  const data = join(directory, 'data');
+  let listen = '127.0.0.1:0';
+  let child;
+  let exited;
+  const launch = async () => {
+    const args = ['serve', '--config', join(directory, 'tidewire.yaml'), '--data', data];
+    child = spawn(binary(), [...args, '--listen', listen, '--json'], {
+      env: { ...process.env, TIDEWIRE_JWT_SECRET: secret },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let log = '';
+    child.stderr.on('data', (bytes) => (log += bytes));
+    exited = new Promise((done) => child.on('exit', done));
+    const line = await new Promise((done, fail) => {
+      createInterface({ input: child.stdout }).once('line', done);
+      void exited.then((code) => fail(new Error(`ended with ${code}\n${log}`)));
+    });
+    const url = JSON.parse(line).url.replace(/\/$/, '');
+    listen = new URL(url).host;
+    return url;
+  };
+  const portal = {
+    url: await launch(),
+    sql: (text) =>
+      execFileSync('sqlite3', ['-cmd', '.timeout 5000', join(data, 'tidewire.db'), text], {
+        encoding: 'utf8',
+      }),
+    async restart() {
+      child.kill('SIGKILL');
+      await exited;
+      await launch();
+    },
+  };
+  t.after(async () => {
+    child.kill('SIGKILL');
+    await exited;
+    rmSync(directory, { recursive: true, force: true });
+  });
+  return portal;
+}
+
+async function follow(t, portal, sub) {
+  const token = mint({}, { sub });
+  const client = createClient(portal.url, 'anon-key-of-the-rights-test', {
+    accessToken: async () => token,
+    realtime: { transport: WebSocket },
+  });
+  t.after(() => client.realtime.disconnect());
+  await client.realtime.setAuth();
+  const seen = [];
+  let status = null;
+  client
+    .channel('jobs')
+    .on('postgres_changes', { event: '*', schema: 'public', table: 'jobs' }, (p) => seen.push(p))
+    .subscribe((state) => (status = state));
+  await until(() => status === 'SUBSCRIBED');
+  const titles = () => seen.map((p) => `${p.eventType} ${p.new?.title ?? p.old?.title}`);
+  const rows = async () => {
+    const { data, error } = await client.from('jobs').select('title').order('id');
+    assert.equal(error, null);
+    return data.map((row) => row.title);
+  };
+  return { seen, titles, rows, token };
+}
+
+test('customers receive only their own rows, read and streamed', limit, async (t) => {
+  const portal = await startPortal(t);
+  portal.sql(`insert into customers values (1, '${ann}', 'Ann'), (2, '${bob}', 'Bob');`);
+  const a = await follow(t, portal, ann);
+  const b = await follow(t, portal, bob);
+  portal.sql(`insert into jobs values (1, 1, 'roof'), (2, 2, 'floor'), (3, 9, 'nobody')`);
+  await until(() => a.seen.length === 1 && b.seen.length === 1, { says: a.titles });
+  assert.deepEqual(a.titles(), ['INSERT roof']);
+  assert.deepEqual(b.titles(), ['INSERT floor']);
+  assert.deepEqual(await a.rows(), ['roof']);
+  assert.deepEqual(await b.rows(), ['floor']);
+});
+
+test('a membership takes effect at its place in the stream', limit, async (t) => {
+  const portal = await startPortal(t);
+  const a = await follow(t, portal, ann);
+  portal.sql(`insert into jobs values (1, 1, 'before')`);
+  portal.sql(`insert into customers values (1, '${ann}', 'Ann')`);
+  portal.sql(`insert into jobs values (2, 1, 'while')`);
+  await until(() => a.titles().includes('INSERT while'), { says: a.titles });
+  assert.deepEqual(await a.rows(), ['before', 'while']);
+  portal.sql(`update customers set portal_user_id = '${bob}' where id = 1`);
+  portal.sql(`insert into jobs values (3, 1, 'after')`);
+  // The same commit that ends a membership may delete: that is judged by what was before.
+  portal.sql(`insert into customers values (2, '${ann}', 'Ann again')`);
+  portal.sql(`insert into jobs values (4, 2, 'again')`);
+  await until(() => a.titles().includes('INSERT again'), { says: a.titles });
+  assert.ok(!a.titles().includes('INSERT after'));
+  assert.deepEqual(await a.rows(), ['again']);
+  portal.sql(`begin; delete from customers where id = 2; delete from jobs where id = 4; commit`);
+  await until(() => a.seen.some((p) => p.eventType === 'DELETE'));
+  assert.deepEqual(await a.rows(), []);
+});
+
+test('what was missed over a restart is judged by the rights of its time', limit, async (t) => {
+  const portal = await startPortal(t);
+  portal.sql(`insert into customers values (1, '${ann}', 'Ann')`);
+  portal.sql(`insert into jobs values (1, 1, 'shown')`);
+  const token = mint({}, { sub: ann });
+  const head = async () => {
+    const answer = await fetch(`${portal.url}/rest/v1/jobs`, {
+      headers: { Authorization: `Bearer ${token}`, apikey: token },
+    });
+    await answer.arrayBuffer();
+    return answer.headers.get('Tidewire-Position');
+  };
+  const since = await head();
+  portal.sql(`insert into jobs values (2, 1, 'allowed')`);
+  portal.sql(`update customers set portal_user_id = '${bob}' where id = 1`);
+  portal.sql(`insert into jobs values (3, 1, 'secret')`);
+  await until(async () => (await head()) !== since);
+  await portal.restart();
+  const socket = new WebSocket(
+    `${portal.url.replace('http', 'ws')}/realtime/v1/websocket?vsn=2.0.0&apikey=${token}`,
+  );
+  t.after(() => socket.terminate());
+  const frames = [];
+  socket.on('message', (data) => frames.push(JSON.parse(data.toString())));
+  await new Promise((done) => socket.on('open', done));
+  const changes = [{ event: '*', schema: 'public', table: 'jobs' }];
+  const payload = {
+    config: { postgres_changes: changes, tidewire: { since } },
+    access_token: token,
+  };
+  socket.send(JSON.stringify(['1', '1', 'realtime:jobs', 'phx_join', payload]));
+  await until(() => frames.some((f) => f[4].message === 'caught_up'), {
+    says: () => JSON.stringify(frames),
+  });
+  const join = frames.find((f) => f[3] === 'phx_reply');
+  assert.equal(join[4].response.tidewire.recovered, true);
+  const told = frames.filter((f) => f[3] === 'postgres_changes').map((f) => f[4].data.record.title);
+  assert.deepEqual(told, ['allowed']);
+  assert.ok(frames.some((f) => f[4].message === 'access_changed'));
+});
