@@ -100,14 +100,15 @@ Result<Expression> Builder::CallAuth(std::string_view name, size_t offset) {
 
 // The topic that a channel is joined or written to: the trial row's own (channel_policy.h).
 Result<Expression> Builder::CallTopic(size_t offset) {
-  const auto column = relation_.Find("topic");
-  if (relation_.schema != "realtime" || relation_.table != "messages" || !column) {
-    return FailHere(offset, "realtime.topic() is known only to policies of channels");
-  }
-  Expression topic = Node(Op::kColumn, {Base::kText}, offset, {});
-  topic.index = static_cast<uint32_t>(*column);
-  topic.column_type = ColumnType::kText;
-  return topic;
+  const Scope* judged = scope_;
+  while (judged->outer != nullptr) judged = judged->outer;
+  const ScopeEntry* const row = judged->entries.empty() ? nullptr : &judged->entries.front();
+  const bool known = row != nullptr && row->range == 0 &&
+                     row->table->relation->schema == "realtime" &&
+                     row->table->relation->table == "messages";
+  const auto column = known ? row->table->relation->Find("topic") : std::nullopt;
+  if (!column) return FailHere(offset, "realtime.topic() is known only to policies of channels");
+  return ColumnOf(*row, *column, offset);
 }
 
 Result<Expression> Builder::CallSetting(const std::vector<Expression>& arguments, size_t offset) {

@@ -208,8 +208,8 @@ TEST_F(PortalTest, AReplayIsJudgedByTheRightsOfItsTime) {
                    [&](const io::SharedBytes& frame) { ann.OnFrame(frame); });
   }
   EXPECT_THAT(Take(ann), ElementsAre("INSERT j1"));
-  EXPECT_TRUE(router_.TouchesRights(spec, *batches_[2], 0));
-  EXPECT_FALSE(router_.TouchesRights(spec, *batches_[3], 0));
+  EXPECT_TRUE(router_.TouchesRights(spec, *batches_[2], {0, UINT64_MAX}));
+  EXPECT_FALSE(router_.TouchesRights(spec, *batches_[3], {0, UINT64_MAX}));
 }
 
 TEST_F(PortalTest, AFilterAndARightAreBothAsked) {

@@ -135,7 +135,7 @@ std::span<const Change> Within(const Batch& batch, Router::Range range) {
   const std::span<const Change> changes = batch.changes;
   const uint64_t first = changes.front().offset;
   const uint64_t begin = range.after < first ? 0 : range.after - first + 1;
-  const uint64_t end = range.last < first ? 0 : range.last - first + 1;
+  const uint64_t end = range.last < first ? 0 : std::min(range.last - first, changes.size() - 1) + 1;
   if (begin >= changes.size() || end <= begin) return {};
   return changes.subspan(begin, std::min<uint64_t>(end, changes.size()) - begin);
 }
