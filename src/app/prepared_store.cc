@@ -1,5 +1,6 @@
 #include "app/prepared_store.h"
 
+#include "app/channels.h"
 #include "policy/schema.h"
 
 namespace tw::app {
@@ -77,6 +78,7 @@ Result<PreparedStore> PrepareStore(const Configuration& configuration, const std
   }
   TW_ASSIGN_OR_RETURN(prepared.catalog,
                       BuildCatalog(configuration, prepared.capture->relations()));
+  TW_ASSIGN_OR_RETURN(prepared.channel_policy, CompileChannelPolicy(configuration.main.channels));
   return prepared;
 }
 
