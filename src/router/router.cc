@@ -134,11 +134,9 @@ void Router::Deliver(Audience& audience, const io::SharedBytes& frame) {
 
 void Router::Replay(const ChannelSpec& spec, const Batch& batch, Range range,
                     const std::function<void(const io::SharedBytes&)>& send) {
-  // Offsets rise by one: the range begins at a place that can be computed.
-  const uint64_t first = batch.changes.front().offset;
-  const uint64_t begin = range.after < first ? 0 : range.after - first + 1;
-  for (uint64_t i = begin; i < batch.changes.size() && first + i <= range.last; ++i) {
+  for (size_t i = FirstChangeAfter(batch, range.after); i < batch.changes.size(); ++i) {
     const Change& change = batch.changes[i];
+    if (change.offset > range.last) break;
     encoder_.Begin(change, batch.position.epoch);
     encoder_.Encode(spec, [&](const io::SharedBytes& frame) {
       deliveries_.Add();

@@ -15,9 +15,15 @@ constexpr std::string_view kTopicPrefix = "realtime:";
 // How long a join waits for a position ahead of its loop before it is called unknown.
 constexpr std::chrono::seconds kHeadWaitMax{2};
 // Changes sent between two looks at how much is unsent.
-constexpr uint64_t kReplaySliceChanges = 4;
+constexpr size_t kReplaySliceChanges = 4;
 // RFC 6455's registry, 1013: come back.
 constexpr uint16_t kTryAgainLater = 1013;
+
+// Where a slice of `batch` that begins behind offset `after` ends.
+uint64_t EndOfSlice(const Batch& batch, uint64_t after) {
+  const size_t end = FirstChangeAfter(batch, after) + kReplaySliceChanges;
+  return end > batch.changes.size() ? batch.position.offset : batch.changes[end - 1].offset;
+}
 
 std::string DescribeRequest(const protocol::BindingRequest& request) {
   static constexpr const char* kEvents[] = {"", "INSERT", "UPDATE", "", "DELETE", "", "", "*"};
@@ -207,8 +213,8 @@ void Channel::StartReplay(uint64_t after) {
   const SessionLimits& limits = session_.services_.limits;
   LiveFeed& feed = session_.services_.feed;
   feed.ForEachAfter(after, [&](const BatchPtr& batch) {
-    // The position may lie within the first one: offsets rise by one, so what is left is known.
-    missed_changes_ += std::min<uint64_t>(batch->changes.size(), batch->position.offset - after);
+    // The position may lie within the first one.
+    missed_changes_ += batch->changes.size() - FirstChangeAfter(*batch, after);
     missed_bytes_ += batch->bytes;
     missed_.push_back(batch);
   });
@@ -244,8 +250,7 @@ void Channel::ContinueReplay() {
       feed.ForEachAfter(replayed_, [&](const BatchPtr& batch) { missed_.push_back(batch); });
     }
     const BatchPtr batch = missed_.front();
-    const uint64_t last =
-        std::min({batch->position.offset, feed.head().offset, replayed_ + kReplaySliceChanges});
+    const uint64_t last = std::min(EndOfSlice(*batch, replayed_), feed.head().offset);
     feed.router().Replay(spec_, *batch, {replayed_, last}, send);
     replayed_ = std::max(replayed_, last);
     if (replayed_ >= batch->position.offset) missed_.pop_front();
