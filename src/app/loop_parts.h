@@ -49,7 +49,7 @@ struct LoopParts {
   explicit LoopParts(Clock& clock) : loop(clock) {}
   io::Loop loop;
   std::unique_ptr<session::LiveFeed> feed;
-  std::unique_ptr<PoolHistory> history;
+  std::unique_ptr<session::History> history;
   std::unique_ptr<LoopBus> bus;
   std::unique_ptr<auth::TokenVerifier> verifier;
   std::unique_ptr<session::SessionServices> services;

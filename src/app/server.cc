@@ -6,8 +6,10 @@
 #include "app/auth_keys.h"
 #include "app/directory_lock.h"
 #include "app/loop_parts.h"
+#include "app/postgres_store.h"
 #include "app/prepared_store.h"
 #include "app/store_thread.h"
+#include "capture/postgres/position.h"
 #include "ingest/apply/applier.h"
 #include "ingest/inbox/durable_tail.h"
 #include "ingest/inbox/inbox.h"
@@ -44,11 +46,17 @@ struct Server::Parts final : gateway::Readiness {
   std::string NotReadyReason() const override {
     if (draining.load()) return "draining";
     if (fatal.load()) return "inbox";
+    if (postgres != nullptr && postgres->failed()) return "change log";
     if (store_thread != nullptr && !store_thread->healthy()) return "store";
     return {};
   }
 
+  std::string DegradedReason() const override {
+    return postgres == nullptr ? std::string() : postgres->degraded();
+  }
+
   Status MakeStore();
+  Status MakePostgres();
   Status MakeInbox();
   Status MakeLoops();
   Status MakeLoop(size_t index, const auth::JwtKey& key, const auth::ApiKeys& api_keys);
@@ -81,6 +89,8 @@ struct Server::Parts final : gateway::Readiness {
   std::unique_ptr<session::SessionMetrics> session_metrics;
   Loops loops;
   CompletionRouter completions{loops};
+  // After the loops: its thread posts to them until it is destroyed.
+  std::unique_ptr<PostgresStore> postgres;
 
   std::unique_ptr<ingest::DurableTail> tail;
   std::unique_ptr<ingest::InboxReader> inbox_reader;
@@ -115,8 +125,16 @@ Status Server::Parts::MakeStore() {
   return {};
 }
 
-Status Server::Parts::MakeInbox() {
+Status Server::Parts::MakePostgres() {
   files = io::MakePosixFileSystem(options.data_directory);
+  if (configuration.main.store.kind != StoreKind::kPostgres) return {};
+  TW_ASSIGN_OR_RETURN(postgres,
+                      PostgresStore::Open(configuration.main, *files, clock, random, metrics));
+  postgres->Attach(loops);
+  return {};
+}
+
+Status Server::Parts::MakeInbox() {
   changelog::SegmentLogOptions log;
   log.name = "inbox";
   log.next_sequence_min = applier->applied_sequence() + 1;
@@ -163,6 +181,10 @@ Status Server::Parts::MakeLoops() {
       config.loops > 0 ? config.loops : std::max(1u, std::thread::hardware_concurrency());
   gateway_limits = GatewayLimitsOf(config, count, options.hosts);
   session_limits.replay_changes_max = configuration.main.history.replay_changes_max;
+  if (postgres != nullptr) {
+    session_limits.replay_changes_max =
+        std::min(session_limits.replay_changes_max, capture::kReplayChangesMax);
+  }
   session_limits.replay_bytes_max = configuration.main.history.replay_max.bytes;
   gateway_metrics = std::make_unique<gateway::GatewayMetrics>(metrics);
   session_metrics = std::make_unique<session::SessionMetrics>(metrics);
@@ -179,9 +201,13 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
                                const auth::ApiKeys& api_keys) {
   LoopParts& parts = *loops[index];
   parts.feed = std::make_unique<session::LiveFeed>(
-      prepared.capture->head(),
+      postgres != nullptr ? postgres->head() : prepared.capture->head(),
       session::TailLimits{.bytes_max = configuration.main.history.memory_max.bytes}, metrics);
-  parts.history = std::make_unique<PoolHistory>(*readers, parts.loop);
+  if (postgres != nullptr) {
+    parts.history = std::make_unique<PostgresHistory>(*readers, parts.loop, postgres->log());
+  } else {
+    parts.history = std::make_unique<PoolHistory>(*readers, parts.loop);
+  }
   parts.bus = std::make_unique<LoopBus>(loops, index);
   parts.verifier = std::make_unique<auth::TokenVerifier>(key, api_keys, clock, metrics);
   parts.services = std::make_unique<session::SessionServices>(
@@ -199,6 +225,7 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
       .loop_index = index,
       .sessions = *parts.services,
       .readers = *readers,
+      .postgres = postgres != nullptr ? &postgres->readers() : nullptr,
       .epoch = prepared.store->epoch(),
       .endpoints = endpoints,
       .inbox = *inbox,
@@ -240,6 +267,7 @@ Status Server::Parts::Listen() {
 
 void Server::Parts::StartThreads() {
   store_thread->Start();
+  if (postgres != nullptr) postgres->Start();
   for (const auto& parts : loops) {
     parts->thread = std::thread([&loop = parts->loop] { loop.Run(); });
   }
@@ -273,7 +301,8 @@ void Server::Parts::Stop() {
   for (const auto& parts : loops) {
     if (parts->thread.joinable()) parts->thread.join();
   }
-  // Its threads post to the loops, so they end before the loops are destroyed.
+  // Their threads post to the loops, so they end before the loops are destroyed.
+  if (postgres != nullptr) postgres->Stop();
   readers.reset();
 }
 
@@ -282,7 +311,9 @@ Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Server::~Server() { Stop(); }
 
 uint16_t Server::port() const { return parts_->loops.front()->listener->port(); }
-bool Server::failed() const { return parts_->fatal.load(); }
+bool Server::failed() const {
+  return parts_->fatal.load() || (parts_->postgres != nullptr && parts_->postgres->failed());
+}
 void Server::Stop() { parts_->Stop(); }
 
 Result<std::unique_ptr<Server>> Server::Start(const Configuration& configuration,
@@ -292,6 +323,7 @@ Result<std::unique_ptr<Server>> Server::Start(const Configuration& configuration
   std::unique_ptr<Server> server(new Server(std::make_unique<Parts>(
       configuration, options, clock, random, metrics, std::move(lock))));
   TW_RETURN_IF_ERROR(server->parts_->MakeStore());
+  TW_RETURN_IF_ERROR(server->parts_->MakePostgres());
   TW_RETURN_IF_ERROR(server->parts_->MakeInbox());
   TW_RETURN_IF_ERROR(server->parts_->MakeLoops());
   TW_RETURN_IF_ERROR(server->parts_->Listen());

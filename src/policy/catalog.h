@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,11 +19,13 @@ class Catalog {
   struct Table {
     RelationPtr relation;
     std::shared_ptr<const TablePolicy> policy;
+    // Why nobody but those whom no policy concerns may see the table: its policies cannot be judged.
+    std::optional<Error> denied;
   };
 
   // Replaces the table of the same name.
   void Add(Table table) {
-    const std::string name = table.relation->table;
+    const std::string name = NameOf(table.relation->schema, table.relation->table);
     if (const auto found = by_name_.find(name); found != by_name_.end()) {
       tables_[found->second] = std::move(table);
       return;
@@ -33,13 +36,18 @@ class Catalog {
 
   // The embedded store has one schema, "public". Null when there is no such table.
   const Table* Find(std::string_view schema, std::string_view table) const {
-    const auto found = by_name_.find(table);
-    return schema == "public" && found != by_name_.end() ? &tables_[found->second] : nullptr;
+    const auto found = by_name_.find(NameOf(schema, table));
+    return found == by_name_.end() ? nullptr : &tables_[found->second];
   }
 
   const std::vector<Table>& tables() const { return tables_; }
 
  private:
+  // No identifier holds a zero byte.
+  static std::string NameOf(std::string_view schema, std::string_view table) {
+    return std::string(schema).append(1, '\0').append(table);
+  }
+
   std::vector<Table> tables_;
   StringMap<size_t> by_name_;
 };

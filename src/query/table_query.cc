@@ -112,6 +112,7 @@ Result<TableQuery> ParseTableQuery(
   if (query.access->error()) {
     return Fail(ErrorCode::kPermissionDenied, query.access->error()->message);
   }
+  if (found->denied && !query.access->allows_everything()) return std::unexpected(*found->denied);
   TW_RETURN_IF_ERROR(ParseSelect("*", query));
   for (const auto& [name, value] : parameters) {
     TW_RETURN_IF_ERROR(ParseParameter(name, value, query));

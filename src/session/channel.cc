@@ -102,16 +102,19 @@ void Channel::ResolveBinding(const protocol::BindingRequest& request) {
     if (!request.select.empty()) {
       error = "Column selection is not supported for wildcard subscriptions. Provide an explicit "
               "schema and table name.";
-    } else if (all_schemas || request.schema == "public" || request.schema.empty()) {
+    } else {
+      const std::string_view schema = request.schema.empty() ? "public" : request.schema;
       const auto before = static_cast<ptrdiff_t>(spec_.bindings.size());
+      bool found = schema == "public";
       for (const auto& table : session_.services_.catalog->tables()) {
-        error = BindBinding(request, "public", table.relation->table);
+        if (!all_schemas && table.relation->schema != schema) continue;
+        found = true;
+        error = BindBinding(request, table.relation->schema, table.relation->table);
         if (!error.empty()) break;
       }
+      if (!found && !all_schemas) error = Unable(request);
       // What is reported as refused must not flow in part.
       if (!error.empty()) spec_.bindings.erase(spec_.bindings.begin() + before, spec_.bindings.end());
-    } else {
-      error = Unable(request);
     }
   } else {
     error = BindBinding(request, request.schema.empty() ? "public" : request.schema,
@@ -132,6 +135,7 @@ std::string Channel::BindBinding(const protocol::BindingRequest& request,
   auto selected = SelectColumns(request.select, *table->relation);
   if (!selected.ok()) return fail(selected.error());
   auto access = table->policy->AccessFor(*claims_);
+  if (table->denied && !access->allows_everything()) return fail(*table->denied);
   if (access->error()) return fail(*access->error());
   spec_.bindings.push_back({.id = request.id,
                             .events = request.events,
@@ -329,6 +333,33 @@ void Channel::Broadcast(std::optional<std::string_view> ref, router::Broadcast m
                                             request_.broadcast_self ? nullptr : &broadcasts_);
   session_.services_.bus.Publish(shared);
   answer(ReplyStatus::kOk, "{}");
+}
+
+void Channel::OnCatalog() {
+  const std::vector<std::string> before = binding_errors_;
+  Resolve();
+  if (state_ != ChannelState::kLive) return;
+  if (spec_.bindings.empty()) {
+    membership_.Leave();
+  } else {
+    session_.services_.feed.router().Join(spec_, session_.transport_, membership_);
+  }
+  if (binding_errors_ == before) return;
+  if (!request_.bindings.empty() && binding_errors_.empty()) {
+    SendSystem("postgres_changes", ReplyStatus::kOk, "Subscribed to PostgreSQL");
+  }
+  for (const std::string& error : binding_errors_) {
+    SendSystem("postgres_changes", ReplyStatus::kError, error);
+  }
+}
+
+void Channel::OnTruncate(const Relation& relation) {
+  if (!request_.positions && !request_.leave) return;
+  const bool follows = std::ranges::any_of(spec_.bindings, [&](const router::TableBinding& binding) {
+    return binding.relation->schema == relation.schema &&
+           binding.relation->table == relation.table && !binding.access->allows_nothing();
+  });
+  if (follows) SendSystem("tidewire", ReplyStatus::kOk, "truncated");
 }
 
 void Channel::SetClaims(ClaimsPtr claims) {

@@ -41,6 +41,11 @@ class Channel {
   // New rights from now on: a change that is published later is judged by them.
   void SetClaims(ClaimsPtr claims);
 
+  // Resolves the bindings by another catalog; says so where the outcome is another.
+  void OnCatalog();
+  // Tells our own clients when they follow this table and may see all or some of it.
+  void OnTruncate(const Relation& relation);
+
   // Sends a broadcast of this channel's client to the topic's other members, on every loop; its
   // `topic` is filled in. Answers `ref` where the channel asked for it.
   void Broadcast(std::optional<std::string_view> ref, router::Broadcast message);

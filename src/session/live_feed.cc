@@ -30,6 +30,13 @@ void LiveFeed::Publish(BatchPtr batch) {
   }
 }
 
+void LiveFeed::Reset(Position head) {
+  tail_.clear();
+  bytes_ = 0;
+  head_ = head;
+  floor_ = head.offset;
+}
+
 LiveFeed::WaitId LiveFeed::WhenReached(uint64_t offset, Function<void()> reached) {
   const WaitId id{offset, next_wait_++};
   waiting_.emplace(id, std::move(reached));

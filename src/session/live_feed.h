@@ -48,6 +48,10 @@ class LiveFeed {
   // Keeps the batch and sends it to the subscribers. It follows head() (checked).
   void Publish(BatchPtr batch);
 
+  // Forgets what is in memory: what follows continues at `head`, and what was before is not its
+  // past. Clients must be told (Session::AnnounceGap).
+  void Reset(Position head);
+
   Position head() const { return head_; }
   // True when every change above `offset` is in memory.
   bool Covers(uint64_t offset) const;

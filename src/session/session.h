@@ -16,6 +16,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "auth/token_verifier.h"
@@ -31,6 +32,7 @@
 namespace tw::session {
 
 class Channel;
+class Session;
 
 // The connection below a session. OnFrame (from Receiver) takes framed bytes.
 class Transport : public router::Receiver {
@@ -80,6 +82,8 @@ struct SessionServices {
   const Clock& clock;
   const SessionLimits& limits;
   SessionMetrics& metrics;
+  // Those of this loop, for what concerns all of them.
+  std::unordered_set<Session*> sessions{};
 };
 
 class Session {
@@ -101,6 +105,17 @@ class Session {
 
   // Before a planned restart: tells every channel, so that clients come back by themselves.
   void AnnounceRestart();
+
+  // SessionServices::catalog is another one: bindings are resolved again.
+  void OnCatalog();
+  // The database that changes come from cannot be reached, or can again: told to our own clients.
+  enum class Database : uint8_t { kAway, kBack };
+  void OnDatabase(Database state);
+  // The rows of `relation` are gone, without a change for each (TRUNCATE).
+  void OnTruncate(const Relation& relation);
+  // Changes were lost, or another history began: says so and closes, so that the client comes back
+  // and gets the verdict.
+  void AnnounceGap();
 
   size_t channels() const { return channels_.size(); }
 

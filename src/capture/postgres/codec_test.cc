@@ -72,7 +72,7 @@ TEST_F(TypeBookTest, ScalarsAreEncodedByTheirType) {
   EXPECT_EQ(Json(1184, "2026-01-02 03:04:05.678901+00"), "\"2026-01-02T03:04:05.678901+00:00\"");
   EXPECT_EQ(Json(1184, "infinity"), "\"infinity\"");
   EXPECT_EQ(Json(1114, "2026-01-02 03:04:05"), "\"2026-01-02T03:04:05\"");
-  EXPECT_EQ(Json(3802, "{\"a\": [1]}"), "{\"a\": [1]}");
+  EXPECT_EQ(Json(3802, "{\"a\": [1]}"), "{\"a\":[1]}");
   EXPECT_EQ(Json(26, "55"), "\"55\"");
   EXPECT_EQ(Json(20'000, "happy"), "\"happy\"");
   EXPECT_EQ(Json(20'003, "5"), "5");
@@ -84,17 +84,18 @@ TEST_F(TypeBookTest, ArraysAreNested) {
   EXPECT_EQ(Json(1007, "{}"), "[]");
   EXPECT_EQ(Json(1007, "{{1,2},{3,4}}"), "[[1,2],[3,4]]");
   EXPECT_EQ(Json(1007, "[0:1]={5,6}"), "[5,6]");
-  EXPECT_EQ(Json(1009, R"({"a b","c,d",NULL,"NULL","q\"\\",""})"),
-            R"(["a b","c,d",null,"NULL","q\"\\",""])");
-  EXPECT_EQ(Json(1020, "{(1,1),(0,0);(2,2),(1,1)}"), R"(["(1,1),(0,0)","(2,2),(1,1)"])");
-  EXPECT_EQ(Json(1185, R"({"2026-01-02 03:04:05+00"})"), R"(["2026-01-02T03:04:05+00:00"])");
+  EXPECT_EQ(Json(1009, R"j({"a b","c,d",NULL,"NULL","q\"\\",""})j"),
+            R"j(["a b","c,d",null,"NULL","q\"\\",""])j");
+  EXPECT_EQ(Json(1020, "{(1,1),(0,0);(2,2),(1,1)}"), R"j(["(1,1),(0,0)","(2,2),(1,1)"])j");
+  EXPECT_EQ(Json(1185, R"j({"2026-01-02 03:04:05+00"})j"), R"j(["2026-01-02T03:04:05+00:00"])j");
 }
 
 TEST_F(TypeBookTest, CompositesAreObjects) {
-  EXPECT_EQ(Json(20'001, "(1,q)"), R"({"x":1,"y":"q"})");
-  EXPECT_EQ(Json(20'001, R"((,""))"), R"({"x":null,"y":""})");
-  EXPECT_EQ(Json(20'001, R"((1,"a ""b"", c"))"), R"({"x":1,"y":"a \"b\", c"})");
-  EXPECT_EQ(Json(20'002, R"({"(1,q)","(2,\"x,y\")"})"), R"([{"x":1,"y":"q"},{"x":2,"y":"x,y"}])");
+  EXPECT_EQ(Json(20'001, "(1,q)"), R"j({"x":1,"y":"q"})j");
+  EXPECT_EQ(Json(20'001, R"j((,""))j"), R"j({"x":null,"y":""})j");
+  EXPECT_EQ(Json(20'001, R"j((1,"a ""b"", c"))j"), R"j({"x":1,"y":"a \"b\", c"})j");
+  EXPECT_EQ(Json(20'002, R"j({"(1,q)","(2,\"x,y\")"})j"),
+            R"j([{"x":1,"y":"q"},{"x":2,"y":"x,y"}])j");
 }
 
 TEST_F(TypeBookTest, WhatOnlyTheDatabaseCanCompareIsMarkedSo) {

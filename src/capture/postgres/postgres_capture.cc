@@ -106,8 +106,13 @@ std::string PostgresCapture::degraded() const {
 
 void PostgresCapture::SetDegraded(std::string reason) {
   metrics_.connected.Set(reason.empty() ? 1 : 0);
-  const std::lock_guard lock(mutex_);
-  degraded_ = std::move(reason);
+  bool changed = false;
+  {
+    const std::lock_guard lock(mutex_);
+    changed = degraded_.empty() != reason.empty();
+    degraded_ = reason;
+  }
+  if (changed) sink_.OnState(reason);
 }
 
 // Interrupted by Stop: the eventfd stays readable.
@@ -244,6 +249,7 @@ Status PostgresCapture::PrepareSlot(Session& session) {
 Status PostgresCapture::Begin(Session& session, Lsn start, const std::string& identity) {
   // The log's writer must not put older batches behind the start.
   for (;;) {
+    if (stopping_.load()) return Fail(ErrorCode::kUnavailable, "stopping");
     {
       const std::lock_guard lock(mutex_);
       if (queue_.empty() || failed_.load()) break;
@@ -264,8 +270,10 @@ Status PostgresCapture::Begin(Session& session, Lsn start, const std::string& id
 Status PostgresCapture::LoadTables(Session& session) {
   TW_ASSIGN_OR_RETURN(const auto tables,
                       ReadPublishedTables(session.sql, options_.source.publication));
-  session.book.Clear();
   for (const PublishedTable& table : tables) {
+    // The catalogue may be ahead of the stream: what the stream has announced holds until it says
+    // otherwise.
+    if (session.book.Find(table.oid) != nullptr) continue;
     TW_RETURN_IF_ERROR(session.book.Add(table.Message(), [&](uint32_t) { return table.key; }));
   }
   return RefreshCatalog(session);
@@ -344,6 +352,8 @@ Status PostgresCapture::WaitForRoom(Session& session) {
 Status PostgresCapture::FlushBatch(Session& session, bool last_part) {
   if (session.batch == nullptr) return {};
   TW_RETURN_IF_ERROR(WaitForRoom(session));
+  // Amid a large commit the server must hear from us as well.
+  TW_RETURN_IF_ERROR(Reply(session, false));
   session.info.last_part = last_part;
   std::shared_ptr<Batch> batch = std::exchange(session.batch, nullptr);
   batch->after = published_.offset;

@@ -50,8 +50,10 @@ class PostgresSink {
   // pg_logical_emit_message(true, …), at its place among the batches.
   virtual void OnMessage(std::string_view prefix, std::string_view content) = 0;
   virtual void OnTruncate(const Relation& relation) = 0;
-  // About once a second, between commits.
-  virtual Status OnTick(postgres::Connection& sql) = 0;
+  // About once a second, between commits. True: tables or rights have changed, and OnCatalog follows.
+  virtual Result<bool> OnTick(postgres::Connection& sql) = 0;
+  // The stream is lost, with the reason, or flows again (empty).
+  virtual void OnState(const std::string& degraded) = 0;
   // True while what was handed over has not been dealt with: no more for now.
   virtual bool Congested() = 0;
 };
@@ -134,7 +136,7 @@ class PostgresCapture {
 
   // What has been handed to the sink, whatever the log has synced.
   Position published_;
-  postgres::Lsn published_end_;      // End of the last whole commit.
+  postgres::Lsn published_end_;      // Every commit that ends at or before it is in there.
   CommitLog::Part published_part_;   // Of a commit that was cut in the middle.
 
   std::atomic<bool> stopping_{false};

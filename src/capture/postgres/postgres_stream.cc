@@ -46,6 +46,7 @@ Status PostgresCapture::Stream(Session& session) {
       // Everything before it has come: nothing is open, so that all of it is handled.
       if (!session.assembler.in_transaction()) {
         session.received = std::max(session.received, keepalive->server_end);
+        published_end_ = std::max(published_end_, session.received);
         recent_.Pass(session.received);
       }
       asked = keepalive->reply_requested;
@@ -205,7 +206,8 @@ Status PostgresCapture::Tick(Session& session) {
     trim_due_ = true;
   }
   writer_wake_.notify_one();
-  TW_RETURN_IF_ERROR(sink_.OnTick(session.sql));
+  TW_ASSIGN_OR_RETURN(const bool changed, sink_.OnTick(session.sql));
+  if (changed) TW_RETURN_IF_ERROR(LoadTables(session));
   return clock_.Mono() >= session.next_guard ? GuardWal(session) : Status();
 }
 

@@ -67,7 +67,6 @@ class RelationBook {
   const StreamedTable* Find(uint32_t oid) const;
   // The current shapes, for the catalogue of what can be followed.
   std::vector<RelationPtr> relations() const;
-  void Clear() { tables_.clear(); }
 
   // A change of `table`. Values of the row that the stream does not have are Absent.
   Change MakeChange(const StreamedTable& table, const postgres::Message& message) const;
