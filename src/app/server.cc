@@ -52,7 +52,8 @@ struct Server::Parts final : gateway::Readiness {
   }
 
   std::string DegradedReason() const override {
-    return postgres == nullptr ? std::string() : postgres->degraded();
+    // Why is in the log: it names hosts and roles, and this is open to everybody.
+    return postgres == nullptr || postgres->degraded().empty() ? "" : "postgres";
   }
 
   Status MakeStore();

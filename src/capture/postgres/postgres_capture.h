@@ -80,6 +80,9 @@ class PostgresCapture {
   void Start();
   void Stop();
 
+  // Creates the capture's metrics, for references that are written without a database.
+  static void DeclareMetrics(telemetry::Registry& metrics) { Metrics declared(metrics); }
+
   // Empty while the stream flows; else why not, for people. Any thread.
   std::string degraded() const;
   // Set when the change log can no longer be written: the process must exit. Any thread.
