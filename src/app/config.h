@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "app/channels_config.h"
 #include "config/config.h"
 
 namespace tw::app {
@@ -184,6 +185,8 @@ struct MainConfig {
   HistoryConfig history;
   StoreConfig store;
   config::OrderedMap<TableConfig> tables;
+  ChannelsConfig channels;
+  LimitsConfig limits;
   config::OrderedMap<config::Located<std::string>> sources;
 };
 
@@ -196,6 +199,8 @@ constexpr void Describe(config::Of<MainConfig> auto& config, auto&& field) {
   field("tables", config.tables,
         "Tables that clients may follow and read, with their policies. On PostgreSQL the policies "
         "are the database's own, and no tables means all that the publication has.");
+  field("channels", config.channels, "Broadcasts, presence and private channels.");
+  field("limits", config.limits, "Rates and sizes of realtime clients.");
   field("sources", config.sources,
         "Outside systems: name → source file. The name is part of the hook's path.");
 }

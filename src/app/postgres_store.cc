@@ -14,7 +14,7 @@ constexpr std::string_view kTemporarySlot = "temporary";
 // What all loops together may have before them; a large transaction waits for them.
 constexpr int64_t kInFlightBytesMax = 64 << 20;
 
-// {"topic":"room-1","event":"typing","payload":{…}} → a broadcast of channel "room-1".
+// {"topic":"room-1","event":"typing","payload":{…},"private":false} → a broadcast of channel "room-1".
 Result<router::Broadcast> ParseBroadcast(std::string_view content) {
   TW_ASSIGN_OR_RETURN(const auto document, json::Parse(content));
   const auto topic = document.root()["topic"].AsString();
@@ -26,8 +26,10 @@ Result<router::Broadcast> ParseBroadcast(std::string_view content) {
   std::string text;
   payload.AppendTo(text);
   if (payload.is_null()) text = "{}";
+  const bool is_private = document.root()["private"].AsBool().value_or(false);
   return router::Broadcast{.topic = "realtime:" + std::string(*topic),
-                           .payload = protocol::BroadcastPayload(*event, text)};
+                           .payload = protocol::BroadcastPayload(*event, text),
+                           .bus = is_private ? router::Bus::kPrivate : router::Bus::kPublic};
 }
 
 }  // namespace
@@ -132,7 +134,7 @@ void PostgresStore::OnMessage(std::string_view prefix, std::string_view content)
     return;
   }
   const auto shared = std::make_shared<const router::Broadcast>(std::move(*message));
-  OnEachLoop([shared](LoopParts& parts) { parts.feed->broadcasts().Send(*shared, nullptr); });
+  OnEachLoop([shared](LoopParts& parts) { parts.feed->broadcasts().Send(*shared); });
 }
 
 void PostgresStore::OnTruncate(const Relation& relation) {
