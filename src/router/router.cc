@@ -90,7 +90,42 @@ void Router::Publish(const Batch& batch) {
         what, views, all ? RightsIndex::Scope::kEveryone : RightsIndex::Scope::kThoseConcerned,
         [&](Audience& audience) { Offer(audience); });
   }
+  // Tables that were read ahead of the stream: until it has come to their place nothing that needs
+  // them is shown, and afterwards their readers are told to look again.
+  const bool behind =
+      inner_ != nullptr && !inner_->plan().empty() &&
+      batch.changes.front().offset - 1 < inner_->exact_since();
+  if (behind) {
+    blind_ = true;
+  } else if (std::exchange(blind_, false)) {
+    TellEveryReader(batch);
+    return;
+  }
   if (!deltas.empty()) TellAccessChanged(batch, deltas, views);
+}
+
+void Router::TellEveryReader(const Batch& batch) {
+  for (const auto& [key, audience] : audiences_) {
+    const ChannelSpec& spec = audience->spec;
+    const bool reads = std::ranges::any_of(spec.bindings, [](const TableBinding& binding) {
+      return binding.access->reads_tables();
+    });
+    if (!reads || (!spec.positions && !spec.leave)) continue;
+    access_changes_.Add(audience->members.size());
+    const io::SharedBytes frame = AccessChanged(spec, batch.position);
+    for (const Audience::Member& member : audience->members) member.receiver->OnFrame(frame);
+  }
+}
+
+void Router::OnTruncate(const Relation& relation, uint64_t head) {
+  if (inner_ == nullptr) return;
+  const auto& tables = inner_->plan().tables();
+  for (uint32_t i = 0; i < tables.size(); ++i) {
+    if (tables[i].relation->table == relation.table &&
+        tables[i].relation->schema == relation.schema) {
+      inner_->Clear(i, head);
+    }
+  }
 }
 
 void Router::TellAccessChanged(const Batch& batch,
@@ -163,10 +198,8 @@ void Router::Replay(const ChannelSpec& spec, const Batch& batch, Range range,
   std::optional<policy::InnerTables::View> before;
   std::optional<policy::InnerTables::View> after;
   Views views;
-  // Offsets rise by one: the range begins at a place that can be computed.
-  const uint64_t first = batch.changes.front().offset;
   if (inner_ != nullptr) {
-    before.emplace(inner_->At(first - 1));
+    before.emplace(inner_->At(batch.changes.front().offset - 1));
     after.emplace(inner_->At(batch.position.offset));
     views = {&*before, &*after};
   }
@@ -175,8 +208,8 @@ void Router::Replay(const ChannelSpec& spec, const Batch& batch, Range range,
     replayed_at_ = batch.position;
     replayed_net_ = NetOf(batch);
   }
-  const uint64_t begin = range.after < first ? 0 : range.after - first + 1;
-  for (uint64_t i = begin; i < batch.changes.size() && first + i <= range.last; ++i) {
+  for (size_t i = FirstChangeAfter(batch, range.after); i < batch.changes.size(); ++i) {
+    if (batch.changes[i].offset > range.last) break;
     if (!replayed_net_.empty() && !replayed_net_[i]) continue;
     encoder_.Begin(replayed_net_.empty() ? AsIs(batch.changes[i]) : *replayed_net_[i], views,
                    batch.position.epoch);
