@@ -77,4 +77,16 @@ Result<policy::ClaimsValuesPtr> ClaimsEvaluator::Answer(const Question& question
   return Fail(ErrorCode::kUnavailable, "the database cannot be asked for this reader's rights");
 }
 
+void LoopRights::Evaluate(policy::CatalogPtr catalog, ClaimsPtr claims,
+                          Function<void(Result<policy::ClaimsValuesPtr>)> done) {
+  auto shared =
+      std::make_shared<Function<void(Result<policy::ClaimsValuesPtr>)>>(std::move(done));
+  evaluator_.Evaluate(std::move(catalog), std::move(claims),
+                      [this, shared](Result<policy::ClaimsValuesPtr> values) {
+                        loop_.Post([shared, values = std::move(values)]() mutable {
+                          (*shared)(std::move(values));
+                        });
+                      });
+}
+
 }  // namespace tw::app

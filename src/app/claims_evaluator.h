@@ -13,10 +13,12 @@
 
 #include "base/function.h"
 #include "base/result.h"
+#include "io/loop.h"
 #include "model/claims.h"
 #include "policy/catalog.h"
 #include "policy/claims_values.h"
 #include "postgres/connection.h"
+#include "session/rights_source.h"
 #include "telemetry/metrics.h"
 
 namespace tw::app {
@@ -62,6 +64,18 @@ class ClaimsEvaluator {
   std::deque<Question> questions_;
   bool stopping_ = false;
   std::thread thread_;
+};
+
+// The evaluator for one loop: answers are posted to it.
+class LoopRights final : public session::RightsSource {
+ public:
+  LoopRights(ClaimsEvaluator& evaluator, io::Loop& loop) : evaluator_(evaluator), loop_(loop) {}
+  void Evaluate(policy::CatalogPtr catalog, ClaimsPtr claims,
+                Function<void(Result<policy::ClaimsValuesPtr>)> done) override;
+
+ private:
+  ClaimsEvaluator& evaluator_;
+  io::Loop& loop_;
 };
 
 }  // namespace tw::app

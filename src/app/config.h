@@ -140,6 +140,7 @@ constexpr void Describe(config::Of<AuthConfig> auto& config, auto&& field) {
 struct HistoryConfig {
   std::chrono::seconds age_max = 24h;
   uint64_t changes_max = 1'000'000;
+  config::ByteSize disk_max = config::GiB(4);
   config::ByteSize memory_max = config::MiB(16);
   uint64_t replay_changes_max = 10'000;
   config::ByteSize replay_max = config::MiB(16);
@@ -150,6 +151,8 @@ constexpr void Describe(config::Of<HistoryConfig> auto& config, auto&& field) {
         "How long changes are kept for clients that return.");
   field("changes_max", config.changes_max, uint64_t{1'000}, uint64_t{1'000'000'000},
         "How many changes are kept for clients that return.");
+  field("disk_max", config.disk_max, config::MiB(64), config::GiB(4096),
+        "Size of the change log's files on PostgreSQL; older changes are forgotten.");
   field("memory_max", config.memory_max, config::MiB(1), config::GiB(16),
         "Newest changes kept in memory, per event loop.");
   field("replay_changes_max", config.replay_changes_max, uint64_t{1}, uint64_t{1'000'000},
@@ -158,13 +161,43 @@ constexpr void Describe(config::Of<HistoryConfig> auto& config, auto&& field) {
         "The same for the size of the missed changes.");
 }
 
+enum class StoreKind : uint8_t { kSqlite, kPostgres };
+
+constexpr auto ConfigNames(StoreKind) {
+  return std::array{config::Named{StoreKind::kSqlite, "sqlite"},
+                    config::Named{StoreKind::kPostgres, "postgres"}};
+}
+
+enum class StoreSetup : uint8_t { kAutomatic, kManual };
+
+constexpr auto ConfigNames(StoreSetup) {
+  return std::array{config::Named{StoreSetup::kAutomatic, "automatic"},
+                    config::Named{StoreSetup::kManual, "manual"}};
+}
+
 struct StoreConfig {
+  StoreKind kind = StoreKind::kSqlite;
+  config::Secret dsn;
+  std::string publication = "tidewire";
+  std::string slot = "tidewire";
+  StoreSetup setup = StoreSetup::kAutomatic;
+  config::ByteSize wal_keep_max = config::GiB(16);
   std::vector<config::Located<std::string>> schema;
   std::vector<config::Located<std::string>> seed;
   uint32_t reader_threads = 1;
 };
 
 constexpr void Describe(config::Of<StoreConfig> auto& config, auto&& field) {
+  field("kind", config.kind, "sqlite: the embedded database. postgres: a database to follow.");
+  field("dsn", config.dsn, "PostgreSQL: connection string, postgres://user:password@host/database.");
+  field("publication", config.publication, "PostgreSQL: what is followed.");
+  field("slot", config.slot,
+        "PostgreSQL: replication slot; a restart goes on where it stopped. 'temporary': no WAL is "
+        "kept while Tidewire is away, and every start is a new history.");
+  field("setup", config.setup,
+        "PostgreSQL: automatic makes publication and slot; manual leaves the publication alone.");
+  field("wal_keep_max", config.wal_keep_max, config::MiB(64), config::GiB(65536),
+        "PostgreSQL: WAL that the slot may hold back; beyond it the slot is given up.");
   field("schema", config.schema,
         "SQL files run at every start, in this order; they must be idempotent.");
   field("seed", config.seed, "SQL files run once, when the database is created.");
@@ -222,8 +255,10 @@ constexpr void Describe(config::Of<MainConfig> auto& config, auto&& field) {
   field("server", config.server, "Network edge.");
   field("auth", config.auth, "Who may connect.");
   field("history", config.history, "What is kept for clients that return.");
-  field("store", config.store, "The embedded database.");
-  field("tables", config.tables, "Tables that clients may follow and read, with their policies.");
+  field("store", config.store, "The database.");
+  field("tables", config.tables,
+        "Tables that clients may follow and read, with their policies. On PostgreSQL the policies "
+        "are the database's own, and no tables means all that the publication has.");
   field("channels", config.channels, "Broadcasts, presence and private channels.");
   field("limits", config.limits, "Rates and sizes of realtime clients.");
   field("sources", config.sources,

@@ -44,6 +44,36 @@ Result<SqlFile> ReadNamed(const FileSet& files, const config::Located<std::strin
   return SqlFile{*name, std::move(*text)};
 }
 
+// What holds between parts of the main file.
+Status CheckStore(const Configuration& configuration) {
+  const StoreConfig& store = configuration.main.store;
+  if (store.kind == StoreKind::kSqlite) {
+    if (store.dsn.empty()) return {};
+    return Fail(ErrorCode::kInvalidArgument, "store.dsn is for store.kind: postgres");
+  }
+  if (store.dsn.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "store.dsn is not set; write dsn: ${env:TIDEWIRE_POSTGRES_DSN}");
+  }
+  if (!store.schema.empty() || !store.seed.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "store.schema and store.seed are for the embedded store; on PostgreSQL tables are"
+                " made by your migrations");
+  }
+  for (const auto& item : configuration.main.tables) {
+    if (item.value.policies.empty()) continue;
+    return Fail(ErrorCode::kInvalidArgument,
+                ToString(item.where) + ": tables." + item.key +
+                    ".policies: on PostgreSQL the policies are the database's own (create policy)");
+  }
+  if (!configuration.main.sources.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                ToString(configuration.main.sources.begin()->where) +
+                    ": sources need the embedded store for now; remove them or store.kind");
+  }
+  return {};
+}
+
 }  // namespace
 
 std::unique_ptr<FileSet> MakeDirectoryFiles(std::string directory) {
@@ -66,6 +96,9 @@ Result<Configuration> LoadConfiguration(const FileSet& files, std::string_view m
   TW_ASSIGN_OR_RETURN(const std::string text, files.Read(main_file));
   TW_ASSIGN_OR_RETURN(configuration.main,
                       config::Load<MainConfig>(text, main_file, environment));
+  if (const Status checked = CheckStore(configuration); !checked.ok()) {
+    return Annotate(checked.error(), main_file);
+  }
   for (const auto& name : configuration.main.store.schema) {
     TW_ASSIGN_OR_RETURN(auto file, ReadNamed(files, name));
     configuration.schema.push_back(std::move(file));

@@ -149,6 +149,21 @@ TEST(ConfigurationTest, ASchemaMistakeNamesItsFile) {
               FailsWith(ErrorCode::kInvalidArgument, StartsWith("notes.sql: ")));
 }
 
+TEST(ConfigurationTest, APostgresStoreNeedsItsDsnAndNothingOfTheEmbeddedOne) {
+  const auto refused = [](std::string_view text, std::string_view what) {
+    EXPECT_THAT(LoadTest(std::string("version: 1\nauth:\n  jwt_secret: ${env:TIDEWIRE_JWT_SECRET}\n") +
+                         std::string(text)),
+                FailsWith(ErrorCode::kInvalidArgument, HasSubstr(std::string(what))))
+        << text;
+  };
+  refused("store:\n  kind: postgres\n", "store.dsn is not set");
+  refused("store:\n  dsn: ${env:TIDEWIRE_JWT_SECRET}\n", "is for store.kind: postgres");
+  refused("store:\n  kind: postgres\n  dsn: ${env:TIDEWIRE_JWT_SECRET}\ntables:\n  jobs:\n"
+          "    policies:\n      - name: own\n        using: \"true\"\n",
+          "the policies are the database's own");
+  refused("store:\n  kind: oracle\n", "postgres");
+}
+
 TEST(ConfigurationTest, TheKeyMustBeSetAndLong) {
   EXPECT_THAT(LoadTest("version: 1\n"), IsOk());
   SeededRandom random(1);

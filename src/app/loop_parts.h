@@ -38,9 +38,10 @@ struct LoopParts {
   explicit LoopParts(Clock& clock) : loop(clock) {}
   io::Loop loop;
   std::unique_ptr<session::LiveFeed> feed;
-  std::unique_ptr<PoolHistory> history;
+  std::unique_ptr<session::History> history;
   std::unique_ptr<session::ChannelBus> bus;
   std::unique_ptr<auth::TokenVerifier> verifier;
+  std::unique_ptr<session::RightsSource> rights;  // Null on the embedded store.
   std::unique_ptr<session::SessionServices> services;
   std::unique_ptr<gateway::Gateway> gateway;
   io::TlsSlot tls;  // Null: plain.

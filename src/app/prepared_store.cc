@@ -50,7 +50,10 @@ Result<PreparedStore> PrepareStore(const Configuration& configuration, const std
     TW_RETURN_IF_ERROR(prepared.store->ApplySchema(file.text, file.name));
   }
   std::vector<std::string> tables;
+  // With PostgreSQL the file holds only what is ours.
+  const bool embedded = configuration.main.store.kind == StoreKind::kSqlite;
   for (const auto& item : configuration.main.tables) {
+    if (!embedded) break;
     if (const auto shape = store::DescribeTable(prepared.store->database(), item.key);
         !shape.ok()) {
       return Fail(ErrorCode::kInvalidArgument,
@@ -75,6 +78,10 @@ Result<PreparedStore> PrepareStore(const Configuration& configuration, const std
                                                    "' in the main file");
     }
     prepared.sources.push_back(std::move(source));
+  }
+  if (!embedded) {
+    prepared.catalog = std::make_shared<policy::Catalog>();
+    return prepared;
   }
   TW_ASSIGN_OR_RETURN(prepared.catalog,
                       BuildCatalog(configuration, prepared.capture->relations()));

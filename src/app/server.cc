@@ -8,9 +8,11 @@
 #include "app/directory_lock.h"
 #include "app/inner_loader.h"
 #include "app/loop_parts.h"
+#include "app/postgres_store.h"
 #include "app/prepared_store.h"
 #include "app/store_thread.h"
 #include "base/check.h"
+#include "capture/postgres/position.h"
 #include "ingest/apply/applier.h"
 #include "ingest/inbox/durable_tail.h"
 #include "ingest/inbox/inbox.h"
@@ -59,11 +61,18 @@ struct Server::Parts final : gateway::Readiness {
   std::string NotReadyReason() const override {
     if (draining.load()) return "draining";
     if (fatal.load()) return "inbox";
+    if (postgres != nullptr && postgres->failed()) return "change log";
     if (store_thread != nullptr && !store_thread->healthy()) return "store";
     return {};
   }
 
+  std::string DegradedReason() const override {
+    // Why is in the log: it names hosts and roles, and this is open to everybody.
+    return postgres == nullptr || postgres->degraded().empty() ? "" : "postgres";
+  }
+
   Status MakeStore();
+  Status MakePostgres();
   Status MakeInbox();
   Status MakeLoops();
   Status MakeLoop(size_t index, const auth::JwtKey& key, const auth::ApiKeys& api_keys,
@@ -100,6 +109,8 @@ struct Server::Parts final : gateway::Readiness {
   std::unique_ptr<session::SessionMetrics> session_metrics;
   Loops loops;
   CompletionRouter completions{loops};
+  // After the loops: its thread posts to them until it is destroyed.
+  std::unique_ptr<PostgresStore> postgres;
 
   std::unique_ptr<ingest::DurableTail> tail;
   std::unique_ptr<ingest::InboxReader> inbox_reader;
@@ -134,8 +145,16 @@ Status Server::Parts::MakeStore() {
   return {};
 }
 
-Status Server::Parts::MakeInbox() {
+Status Server::Parts::MakePostgres() {
   files = io::MakePosixFileSystem(options.data_directory);
+  if (configuration.main.store.kind != StoreKind::kPostgres) return {};
+  TW_ASSIGN_OR_RETURN(postgres,
+                      PostgresStore::Open(configuration.main, *files, clock, random, metrics));
+  postgres->Attach(loops);
+  return {};
+}
+
+Status Server::Parts::MakeInbox() {
   changelog::SegmentLogOptions log;
   log.name = "inbox";
   log.next_sequence_min = applier->applied_sequence() + 1;
@@ -184,13 +203,19 @@ Status Server::Parts::MakeLoops() {
   session_limits = SessionLimitsOf(configuration.main);
   rates = std::make_unique<session::Rates>(RateLimitsOf(configuration.main.limits));
   bus_epoch = random.Next() | 1;
+  if (postgres != nullptr) {
+    session_limits.replay_changes_max =
+        std::min(session_limits.replay_changes_max, capture::kReplayChangesMax);
+  }
   gateway_metrics = std::make_unique<gateway::GatewayMetrics>(metrics);
   session_metrics = std::make_unique<session::SessionMetrics>(metrics);
   TW_ASSIGN_OR_RETURN(const auth::JwtKey key, MakeKey(configuration.main.auth));
   TW_ASSIGN_OR_RETURN(const auth::ApiKeys api_keys, MakeApiKeys(configuration.main.auth));
-  TW_ASSIGN_OR_RETURN(
-      const InnerSnapshot inner,
-      ReadInnerTables(prepared.catalog->inner(), *prepared.store, *prepared.capture));
+  InnerSnapshot inner;
+  if (postgres == nullptr) {
+    TW_ASSIGN_OR_RETURN(inner, ReadInnerTables(prepared.catalog->inner(), *prepared.store,
+                                               *prepared.capture));
+  }
   for (size_t i = 0; i < count; ++i) {
     loops.push_back(std::make_unique<LoopParts>(clock));
     TW_RETURN_IF_ERROR(MakeLoop(i, key, api_keys, inner));
@@ -203,10 +228,14 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
                                const auth::ApiKeys& api_keys, const InnerSnapshot& inner) {
   LoopParts& parts = *loops[index];
   parts.feed = std::make_unique<session::LiveFeed>(
-      prepared.capture->head(),
+      postgres != nullptr ? postgres->head() : prepared.capture->head(),
       session::TailLimits{.bytes_max = configuration.main.history.memory_max.bytes}, metrics);
-  parts.feed->router().SetInnerTables(MakeInnerTables(inner));
-  parts.history = std::make_unique<PoolHistory>(*readers, parts.loop);
+  if (postgres == nullptr) parts.feed->router().SetInnerTables(MakeInnerTables(inner));
+  if (postgres != nullptr) {
+    parts.history = std::make_unique<PostgresHistory>(*readers, parts.loop, postgres->log());
+  } else {
+    parts.history = std::make_unique<PoolHistory>(*readers, parts.loop);
+  }
   parts.bus = std::make_unique<session::ChannelBus>(
       bus_epoch, static_cast<uint16_t>(index), ChannelBusOptionsOf(configuration.main.channels),
       parts.feed->broadcasts(), parts.loop.timers(), clock, random, metrics);
@@ -224,11 +253,16 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
                                .clock = clock,
                                .limits = session_limits,
                                .metrics = *session_metrics});
+  if (postgres != nullptr) {
+    parts.rights = std::make_unique<LoopRights>(postgres->claims(), parts.loop);
+    parts.services->rights = parts.rights.get();
+  }
   parts.gateway = std::make_unique<gateway::Gateway>(gateway::Gateway::Wiring{
       .loop = parts.loop,
       .loop_index = index,
       .sessions = *parts.services,
       .readers = *readers,
+      .postgres = postgres != nullptr ? &postgres->readers() : nullptr,
       .epoch = prepared.store->epoch(),
       .endpoints = endpoints,
       .inbox = *inbox,
@@ -279,6 +313,7 @@ Status Server::Parts::Listen() {
 
 void Server::Parts::StartThreads() {
   store_thread->Start();
+  if (postgres != nullptr) postgres->Start();
   for (const auto& parts : loops) {
     parts->thread = std::thread([&loop = parts->loop] { loop.Run(); });
   }
@@ -320,7 +355,8 @@ void Server::Parts::Stop() {
     if (parts->thread.joinable()) parts->thread.join();
   }
   DisconnectBuses(loops);
-  // Its threads post to the loops, so they end before the loops are destroyed.
+  // Their threads post to the loops, so they end before the loops are destroyed.
+  if (postgres != nullptr) postgres->Stop();
   readers.reset();
 }
 
@@ -329,7 +365,9 @@ Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Server::~Server() { Stop(); }
 
 uint16_t Server::port() const { return parts_->loops.front()->listener->port(); }
-bool Server::failed() const { return parts_->fatal.load(); }
+bool Server::failed() const {
+  return parts_->fatal.load() || (parts_->postgres != nullptr && parts_->postgres->failed());
+}
 void Server::Drain(std::chrono::milliseconds window) { parts_->Drain(window); }
 bool Server::drained() const { return parts_->gateway_metrics->realtime_connections.value() == 0; }
 void Server::Stop() { parts_->Stop(); }
@@ -348,6 +386,7 @@ Result<std::unique_ptr<Server>> Server::Start(const Configuration& configuration
   std::unique_ptr<Server> server(new Server(std::make_unique<Parts>(
       configuration, options, clock, random, metrics, std::move(lock))));
   TW_RETURN_IF_ERROR(server->parts_->MakeStore());
+  TW_RETURN_IF_ERROR(server->parts_->MakePostgres());
   TW_RETURN_IF_ERROR(server->parts_->MakeInbox());
   TW_RETURN_IF_ERROR(server->parts_->MakeLoops());
   TW_RETURN_IF_ERROR(server->parts_->Listen());

@@ -31,6 +31,8 @@ namespace tw::capture {
 struct RetentionLimits {
   std::chrono::seconds age_max{std::chrono::hours{24}};
   uint64_t changes_max = 1'000'000;
+  // Of the log's files on Postgres; 0: no limit. On SQLite the rows count, not their bytes.
+  uint64_t bytes_max = 0;
 };
 
 class Capture {

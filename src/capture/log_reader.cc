@@ -118,6 +118,7 @@ Result<BatchPtr> LogReader::Read(uint64_t after, uint64_t changes_max) {
     }
   }
   if (batch->changes.empty()) return BatchPtr();
+  batch->after = after;
   batch->position = {epoch_, batch->changes.back().offset};
   return BatchPtr(std::move(batch));
 }

@@ -8,6 +8,7 @@
 #include "app/config.h"
 #include "app/dev.h"
 #include "app/server.h"
+#include "capture/postgres/postgres_capture.h"
 #include "cli/source_reference.h"
 #include "config/generate.h"
 #include "ingest/source_shape.h"
@@ -78,6 +79,7 @@ Result<std::string> RegisteredMetrics(const std::string& data_directory) {
                                           .address = "127.0.0.1",
                                           .port = 0},
                                          SystemClock(), SystemRandom(), metrics));
+  capture::PostgresCapture::DeclareMetrics(metrics);
   return metrics.RenderReference();
 }
 

@@ -7,6 +7,7 @@
 #include "cli/check.h"
 #include "cli/drain.h"
 #include "cli/docs_verb.h"
+#include "cli/doctor.h"
 #include "cli/output.h"
 #include "cli/policy_verb.h"
 #include "cli/serve.h"
@@ -57,6 +58,23 @@ void AddDocs(CLI::App& program, DocsArguments& docs, const std::function<void()>
   schema->require_subcommand(1);
   add(*schema, "config", "Of the main file", Reference::kConfigSchema);
   add(*schema, "source", "Of a source file", Reference::kSourceSchema);
+}
+
+// `doctor`, and `init` with its kinds.
+void AddPostgres(CLI::App& program, DoctorArguments& doctor, InitPostgresArguments& init,
+                 const std::function<void()>& run_doctor, const std::function<void()>& run_init) {
+  auto* doctor_verb =
+      program.add_subcommand("doctor", "What the configured database lacks, and the SQL that mends it");
+  doctor_verb->add_option("--config", doctor.config, "Main configuration file (tidewire.yaml)");
+  doctor_verb->callback(run_doctor);
+  auto* init_verb = program.add_subcommand("init", "Prepare what Tidewire needs");
+  init_verb->require_subcommand(1);
+  auto* postgres = init_verb->add_subcommand("postgres", "Print the migration for a database");
+  postgres->add_option("--config", init.config, "Main configuration file: publication and tables");
+  postgres->add_option("--table", init.tables, "A table that clients follow, repeatable");
+  postgres->add_option("--role", init.role, "The role that Tidewire connects as")
+      ->capture_default_str();
+  postgres->callback(run_init);
 }
 
 int Run(int argc, char** argv) {
@@ -139,6 +157,18 @@ int Run(int argc, char** argv) {
     docs.format = format();
     code = RunDocs(docs);
   });
+
+  DoctorArguments doctor;
+  InitPostgresArguments init;
+  AddPostgres(program, doctor, init,
+              [&] {
+                doctor.format = format();
+                code = RunDoctor(doctor);
+              },
+              [&] {
+                init.format = format();
+                code = RunInitPostgres(init);
+              });
 
   auto* version = program.add_subcommand("version", "Version of this program");
   version->callback([&] { code = PrintVersion(format()); });

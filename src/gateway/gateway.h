@@ -30,6 +30,7 @@
 #include "ingest/webhook/endpoint.h"
 #include "io/loop.h"
 #include "io/stream.h"
+#include "query/postgres_reader.h"
 #include "query/reader_pool.h"
 #include "query/table_reader.h"
 #include "session/session.h"
@@ -107,6 +108,8 @@ class Readiness {
   virtual ~Readiness() = default;
   // Empty when ready; else why not ("draining", "store").
   virtual std::string NotReadyReason() const = 0;
+  // Empty when nothing is amiss; else what does not work for now although the process is ready.
+  virtual std::string DegradedReason() const { return {}; }
 };
 
 class Connection;
@@ -122,6 +125,7 @@ class Gateway {
     uint64_t loop_index;
     session::SessionServices& sessions;
     query::ReaderPool& readers;
+    query::PostgresReaders* postgres = nullptr;  // Table reads, when the store is PostgreSQL.
     uint64_t epoch;
     const std::vector<std::unique_ptr<ingest::Endpoint>>& endpoints;
     ingest::InboxWriter& inbox;

@@ -107,6 +107,19 @@ void HandleReady(Connection& connection) {
   connection.Respond(503, kJson, writer.Take());
 }
 
+void HandleHealth(Connection& connection) {
+  const Readiness& readiness = connection.gateway().wiring().readiness;
+  const std::string not_ready = readiness.NotReadyReason();
+  const std::string degraded = readiness.DegradedReason();
+  json::Writer writer;
+  writer.Object().Key("status");
+  writer.String(!not_ready.empty() ? "not_ready" : !degraded.empty() ? "degraded" : "ok");
+  const std::string& reason = not_ready.empty() ? degraded : not_ready;
+  if (!reason.empty()) writer.Key("reason").String(reason);
+  writer.End();
+  connection.Respond(not_ready.empty() ? 200 : 503, kJson, writer.Take());
+}
+
 void HandleMetrics(Connection& connection) {
   connection.Respond(200, "text/plain; version=0.0.4; charset=utf-8",
                      connection.gateway().wiring().metrics.registry.Render());
@@ -163,18 +176,24 @@ void HandleTableRead(Connection& connection) {
   const bool single = connection.head().Header("accept").starts_with(
       "application/vnd.pgrst.object+json");
   const uint64_t offset = query->offset;
-  const Status submitted = wiring.readers.Submit(
-      [&gateway, id = connection.id(), query = std::move(*query), single,
-       offset](query::ReadConnection& reader) {
-        auto result = query::ReadTable(reader.database, gateway.wiring().epoch, query,
-                                       gateway.wiring().limits.reads);
-        gateway.wiring().loop.Post([&gateway, id, single, offset, result = std::move(result)] {
-          Connection* const waiting = gateway.Find(id);
-          if (waiting != nullptr && waiting->answering()) {
-            RespondRows(*waiting, result, offset, single);
-          }
-        });
-      });
+  const auto answer = [&gateway, id = connection.id(), single,
+                       offset](Result<query::TableResult> result) {
+    gateway.wiring().loop.Post([&gateway, id, single, offset, result = std::move(result)] {
+      Connection* const waiting = gateway.Find(id);
+      if (waiting != nullptr && waiting->answering()) RespondRows(*waiting, result, offset, single);
+    });
+  };
+  const query::ReaderLimits& limits = wiring.limits.reads;
+  const Status submitted =
+      wiring.postgres != nullptr
+          ? wiring.postgres->Submit([answer, &limits, query = std::move(*query)](
+                                        query::PostgresReader& reader) {
+              answer(reader.Read(query, limits));
+            })
+          : wiring.readers.Submit([answer, &limits, epoch = wiring.epoch,
+                                   query = std::move(*query)](query::ReadConnection& reader) {
+              answer(query::ReadTable(reader.database, epoch, query, limits));
+            });
   if (!submitted.ok()) RespondRestError(connection, submitted.error());
 }
 

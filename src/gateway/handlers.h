@@ -5,6 +5,7 @@ namespace tw::gateway {
 
 class Connection;
 
+void HandleHealth(Connection& connection);
 void HandleLive(Connection& connection);
 void HandleReady(Connection& connection);
 void HandleMetrics(Connection& connection);

@@ -11,6 +11,7 @@ constexpr size_t kBroadcastBody = 8'000'000;
 
 // Searched in order: the first that fits wins, so the catch-all stands last.
 constexpr Route kRoutes[] = {
+    {"GET", "/health", RouteAuth::kOpen, 0, HandleHealth},
     {"GET", "/health/live", RouteAuth::kOpen, 0, HandleLive},
     {"GET", "/health/ready", RouteAuth::kOpen, 0, HandleReady},
     {"GET", "/metrics", RouteAuth::kOpen, 0, HandleMetrics},

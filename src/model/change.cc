@@ -1,5 +1,7 @@
 #include "model/change.h"
 
+#include <algorithm>
+
 namespace tw {
 
 std::string_view ToString(ChangeOp op) {
@@ -9,6 +11,11 @@ std::string_view ToString(ChangeOp op) {
     case ChangeOp::kDelete: return "DELETE";
   }
   return "";
+}
+
+size_t FirstChangeAfter(const Batch& batch, uint64_t after) {
+  const auto first = std::ranges::upper_bound(batch.changes, after, {}, &Change::offset);
+  return static_cast<size_t>(first - batch.changes.begin());
 }
 
 size_t ApproximateBytes(const Row& row) {

@@ -19,7 +19,8 @@ enum class ChangeOp : uint8_t { kInsert, kUpdate, kDelete };
 // "INSERT", "UPDATE", "DELETE".
 std::string_view ToString(ChangeOp op);
 
-// One row's change. `old_row` is empty for kInsert, `new_row` for kDelete; else each has a value
+// One row's change. `offset` rises along the log, by one or by more; only in a commit of more than a
+// hundred thousand changes may neighbours share one (capture/postgres/position.h). `old_row` is empty for kInsert, `new_row` for kDelete; else each has a value
 // for every column of `relation`.
 struct Change {
   uint64_t offset = 0;
@@ -30,10 +31,11 @@ struct Change {
   Row new_row;
 };
 
-// One commit: what a subscriber sees of it is all or nothing. Offsets of `changes` rise by one and
-// end at `position.offset`.
+// One commit, or a part of a large one. Offsets of `changes` lie above `after` and end at
+// `position.offset`; the next batch's `after` is that offset, so that a gap cannot go unnoticed.
 struct Batch {
   Position position;
+  uint64_t after = 0;
   std::vector<Change> changes;
   // Approximate memory of the batch, for limits.
   size_t bytes = 0;
@@ -43,6 +45,9 @@ struct Batch {
 };
 
 using BatchPtr = std::shared_ptr<const Batch>;
+
+// The index of the first change with an offset above `after`; changes.size() when there is none.
+size_t FirstChangeAfter(const Batch& batch, uint64_t after);
 
 // Approximate memory of a row's values.
 size_t ApproximateBytes(const Row& row);

@@ -10,9 +10,10 @@
 
 namespace tw {
 
-// Offsets count changes from 1 within an epoch and are never reused. An epoch is a random non-zero
-// number made with the store; positions of different epochs cannot be compared.
-// Offset 0 is the position before the first change.
+// Offsets rise along the change log within an epoch and are never reused: on the embedded store they
+// count changes from 1, on Postgres they are made of the commit's place in the WAL and the change's
+// number in the commit. An epoch is a non-zero number that identifies the database's history;
+// positions of different epochs cannot be compared. Offset 0 is before the first change.
 struct Position {
   uint64_t epoch = 0;
   uint64_t offset = 0;

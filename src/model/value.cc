@@ -19,6 +19,10 @@ void AppendHex(std::string& out, std::string_view bytes) {
 }
 
 void AppendText(std::string& out, const std::string& text, ColumnType type) {
+  if (type == ColumnType::kEncoded) {
+    out += text;
+    return;
+  }
   // Text of a json or numeric column is JSON already, if it parses: SQLite checks nothing.
   if (type == ColumnType::kJson || type == ColumnType::kNumeric) {
     if (const auto document = json::Parse(text); document.ok()) {
@@ -50,7 +54,8 @@ std::string_view TypeName(ColumnType type) {
     case ColumnType::kTimestamp: return "timestamp";
     case ColumnType::kDate: return "date";
     case ColumnType::kUuid: return "uuid";
-    case ColumnType::kOther: return "text";
+    case ColumnType::kOther:
+    case ColumnType::kEncoded: return "text";
   }
   return "text";
 }
@@ -63,11 +68,14 @@ size_t ValueHash::operator()(const Value& value) const {
           return 0;
         } else if constexpr (std::is_same_v<T, Bytes>) {
           return std::hash<std::string>{}(held.data);
+        } else if constexpr (std::is_same_v<T, Absent>) {
+          return 1;
         } else {
           return std::hash<T>{}(held);
         }
       },
-      static_cast<const std::variant<std::monostate, bool, int64_t, double, std::string, Bytes>&>(
+      static_cast<
+          const std::variant<std::monostate, bool, int64_t, double, std::string, Bytes, Absent>&>(
           value));
   return hash * 0x9e3779b97f4a7c15 + value.index();
 }
@@ -80,6 +88,7 @@ void AppendJson(std::string& out, const Value& value, ColumnType type) {
     case 3: json::AppendDouble(out, std::get<double>(value)); return;
     case 4: AppendText(out, std::get<std::string>(value), type); return;
     case 5: AppendHex(out, std::get<Bytes>(value).data); return;
+    case 6: out += "null"; return;  // Callers leave such columns out.
   }
 }
 

@@ -14,7 +14,8 @@
 namespace tw {
 
 // The type of a column as clients see it, named after pg_type.typname. Types outside this list are
-// kOther and travel as text under their own name.
+// kOther and travel as text under their own name, or kEncoded where clients get something else than
+// a string.
 enum class ColumnType : uint8_t {
   kBool,
   kInt2,
@@ -30,9 +31,11 @@ enum class ColumnType : uint8_t {
   kDate,
   kUuid,
   kOther,
+  // Known to the database only (arrays, composites, float4): the text is the JSON that clients get.
+  kEncoded,
 };
 
-// "int8", "text", …; "text" for kOther.
+// "int8", "text", …; "text" for kOther and kEncoded.
 std::string_view TypeName(ColumnType type);
 
 // Raw bytes (bytea, SQLite BLOB), told apart from text.
@@ -41,9 +44,17 @@ struct Bytes {
   auto operator<=>(const Bytes&) const = default;
 };
 
+// Not in the row image: a large value that an UPDATE did not change, or a column outside of the
+// replica identity. Never equal to a stored value, so that no filter and no policy can be satisfied
+// by it; left out of what clients get.
+struct Absent {
+  auto operator<=>(const Absent&) const = default;
+};
+
 // One SQL value. Monostate is NULL. Types without a C++ counterpart (numeric, timestamps, uuid,
 // json) are kept as the text that the database gave.
-class Value : public std::variant<std::monostate, bool, int64_t, double, std::string, Bytes> {
+class Value
+    : public std::variant<std::monostate, bool, int64_t, double, std::string, Bytes, Absent> {
  public:
   using variant::variant;
   Value(const char* text) : variant(std::string(text)) {}
@@ -51,6 +62,7 @@ class Value : public std::variant<std::monostate, bool, int64_t, double, std::st
   Value(int value) : variant(int64_t{value}) {}
 
   bool is_null() const { return index() == 0; }
+  bool is_absent() const { return std::holds_alternative<Absent>(*this); }
   const bool* AsBool() const { return std::get_if<bool>(this); }
   const int64_t* AsInt() const { return std::get_if<int64_t>(this); }
   const double* AsDouble() const { return std::get_if<double>(this); }

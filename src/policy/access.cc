@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "policy/evaluate.h"
+#include "policy/inner_tables.h"
 #include "policy/policy.h"
 #include "policy/program.h"
 
@@ -122,6 +123,10 @@ Access::Judgement Access::Judge(const Row& row, const InnerView* tables) const {
   if (verdict_ == Verdict::kEverything) return Judgement::kShown;
   if (verdict_ == Verdict::kNothing) return Judgement::kHidden;
   TW_CHECK(row.size() == program_->relation()->columns.size());
+  if (tables != nullptr && program_->reads_tables() &&
+      tables->plan_id() != program_->plan_id()) {
+    return Judgement::kError;  // Rights of another catalogue than the tables'.
+  }
   Scratch scratch;
   const Inputs inputs{.row = &row, .slots = slots_->values.data(), .tables = tables};
   const Datum value = Evaluate(program_->condition(), inputs, scratch);

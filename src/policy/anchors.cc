@@ -183,6 +183,8 @@ Anchors AnchorsFor(size_t column, ColumnType type, const Datum& value) {
     case ColumnType::kText:
     case ColumnType::kOther:
       return One(column, Value(value.text));
+    case ColumnType::kEncoded:
+      return std::nullopt;
     case ColumnType::kUuid: {
       std::string lower = ToLower(value.text);
       std::string upper = lower;

@@ -25,7 +25,7 @@ class Catalog {
 
   // Replaces the table of the same name.
   void Add(Table table) {
-    const std::string name = table.relation->table;
+    const std::string name = NameOf(table.relation->schema, table.relation->table);
     if (const auto found = by_name_.find(name); found != by_name_.end()) {
       tables_[found->second] = std::move(table);
       return;
@@ -36,14 +36,17 @@ class Catalog {
 
   // The embedded store has one schema, "public". Null when there is no such table.
   const Table* Find(std::string_view schema, std::string_view table) const {
-    const auto found = by_name_.find(table);
-    return schema == "public" && found != by_name_.end() ? &tables_[found->second] : nullptr;
+    const auto found = by_name_.find(NameOf(schema, table));
+    return found == by_name_.end() ? nullptr : &tables_[found->second];
   }
 
   const std::vector<Table>& tables() const { return tables_; }
 
   // The tables that policies look into; never null.
   const std::shared_ptr<const InnerPlan>& inner() const { return inner_; }
+  // Reads are made by the database itself, as the reader's role.
+  bool reads_as_role() const { return reads_as_role_; }
+  void set_reads_as_role() { reads_as_role_ = true; }
   void set_inner(std::shared_ptr<const InnerPlan> inner) { inner_ = std::move(inner); }
 
   // The claims expressions of all tables' policies for a role, which the database evaluates; empty
@@ -58,7 +61,13 @@ class Catalog {
   }
 
  private:
+  bool reads_as_role_ = false;
   std::map<std::string, std::set<std::string>, std::less<>> claims_sql_;
+  // No identifier holds a zero byte.
+  static std::string NameOf(std::string_view schema, std::string_view table) {
+    return std::string(schema).append(1, '\0').append(table);
+  }
+
   std::vector<Table> tables_;
   StringMap<size_t> by_name_;
   std::shared_ptr<const InnerPlan> inner_ = std::make_shared<const InnerPlan>();

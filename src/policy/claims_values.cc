@@ -9,8 +9,6 @@
 namespace tw::policy {
 namespace {
 
-using postgres::Parameter;
-
 std::string_view Symbol(Comparison comparison) {
   switch (comparison) {
     case Comparison::kEqual:
@@ -179,7 +177,7 @@ std::string SlotSql(const Expression& e) {
     case Op::kArrayQuery:
       break;
   }
-  return "NULL";  // No part of a claims expression of a database.
+  return "pg_catalog.not_a_claims_expression()";  // Raises: whoever needs it is denied.
 }
 
 void CollectSlotSql(const Program& program, std::set<std::string>& expressions) {
@@ -191,19 +189,22 @@ Result<ClaimsValues> EvaluateClaims(postgres::Connection& connection, std::strin
                                     const std::set<std::string>& expressions) {
   ClaimsValues values;
   if (expressions.empty()) return values;
-  TW_ASSIGN_OR_RETURN(auto transaction,
-                      postgres::Transaction::Begin(connection, "begin read only"));
-  TW_ASSIGN_OR_RETURN(const auto set,
-                      connection.Query("select set_config('request.jwt.claims', $1, true), "
-                                       "set_config('role', $2, true)",
-                                       {Parameter(claims_text), Parameter(role)}));
+  const std::string begin = "begin read only; set local role " +
+                            postgres::QuoteIdentifier(role) +
+                            "; set local \"request.jwt.claims\" = " +
+                            postgres::QuoteLiteral(claims_text);
+  auto transaction = postgres::Transaction::Begin(connection, begin);
+  if (!transaction.ok()) {
+    // The role may not be assumed, and the transaction is there all the same.
+    if (connection.in_transaction()) (void)connection.Execute("rollback");
+    return std::unexpected(transaction.error());
+  }
   // All at once; when one raises, each by itself.
   std::string all = "select ";
   for (const std::string& sql : expressions) {
     if (all.size() > 7) all += ", ";
     all += "(" + sql + ")::text";
   }
-  TW_RETURN_IF_ERROR(connection.Execute("savepoint claims"));
   const auto together = connection.Query(all);
   if (together.ok()) {
     size_t column = 0;
@@ -215,7 +216,7 @@ Result<ClaimsValues> EvaluateClaims(postgres::Connection& connection, std::strin
   }
   for (const std::string& sql : expressions) {
     if (connection.broken()) return std::unexpected(together.error());
-    TW_RETURN_IF_ERROR(connection.Execute("rollback to savepoint claims"));
+    TW_RETURN_IF_ERROR(connection.Execute("rollback; " + begin));
     const auto one = connection.Query("select (" + sql + ")::text");
     if (!one.ok()) {
       values.by_sql.emplace(sql, std::unexpected(one.error()));

@@ -195,6 +195,7 @@ Base BaseOf(ColumnType type) {
     case ColumnType::kUuid:
       return Base::kUuid;
     case ColumnType::kOther:
+    case ColumnType::kEncoded:
       return Base::kOther;
   }
   return Base::kOther;
@@ -231,6 +232,8 @@ int Compare(Base base, const Datum& a, const Datum& b) {
 Datum ReadColumn(const Value& value, ColumnType type, Scratch& scratch) {
   if (value.is_null()) return {};
   switch (type) {
+    case ColumnType::kEncoded:
+      return scratch.Fail("only the database can judge a value of this type");
     case ColumnType::kBool:
       if (const auto* held = value.AsBool()) return Datum::Bool(*held);
       return Misfit(scratch);

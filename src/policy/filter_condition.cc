@@ -16,7 +16,7 @@ std::unexpected<Error> Refuse(std::string message) {
 }
 
 std::string TypeTextOf(const Column& column) {
-  return column.type == ColumnType::kOther ? column.type_name : TypeText({BaseOf(column.type)});
+  return column.type == ColumnType::kOther || column.type == ColumnType::kEncoded ? column.type_name : TypeText({BaseOf(column.type)});
 }
 
 bool IsTextual(const Column& column) {
@@ -74,8 +74,9 @@ Status BindPattern(Condition& condition, const std::string& pattern, const Colum
 
 Status BindLiterals(Condition& condition, const std::vector<std::string>& texts,
                     const Column& column) {
-  if (IsOrdering(condition.op) &&
-      (column.type == ColumnType::kJson || column.type == ColumnType::kOther)) {
+  if (column.type == ColumnType::kEncoded ||
+      (IsOrdering(condition.op) &&
+       (column.type == ColumnType::kJson || column.type == ColumnType::kOther))) {
     return Refuse("operator " + std::string(FilterOpName(condition.op)) +
                   " is not supported for column type " + TypeTextOf(column));
   }

@@ -1,8 +1,14 @@
 #include "policy/inner_plan.h"
 
 #include <algorithm>
+#include <atomic>
 
 namespace tw::policy {
+
+InnerPlan::InnerPlan() {
+  static std::atomic<uint64_t> made{0};
+  id_ = ++made;
+}
 
 uint32_t InnerPlan::Table(const RelationPtr& relation) {
   for (uint32_t i = 0; i < tables_.size(); ++i) {

@@ -27,6 +27,7 @@ struct InnerTablePlan {
 // Grows while policies are compiled; immutable afterwards.
 class InnerPlan {
  public:
+  InnerPlan();
   // The number of the table; added when it is new.
   uint32_t Table(const RelationPtr& relation);
   // The position of `column` (an index into the relation's columns) among those kept.
@@ -34,9 +35,12 @@ class InnerPlan {
   uint32_t Index(uint32_t table, const InnerIndexPlan& index);
 
   const std::vector<InnerTablePlan>& tables() const { return tables_; }
+  // Tells catalogues apart; copies share it.
+  uint64_t id() const { return id_; }
   bool empty() const { return tables_.empty(); }
 
  private:
+  uint64_t id_;
   std::vector<InnerTablePlan> tables_;
 };
 

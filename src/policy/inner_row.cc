@@ -37,6 +37,7 @@ bool IsTextual(ColumnType type) {
     case ColumnType::kJson:
     case ColumnType::kUuid:
     case ColumnType::kOther:
+    case ColumnType::kEncoded:
       return true;
   }
   return true;

@@ -38,6 +38,8 @@ class InnerView {
                        Visit visit) const = 0;
   virtual Outcome Scan(uint32_t table, Visit visit) const = 0;
   virtual const InnerLayout& layout(uint32_t table) const = 0;
+  // InnerPlan::id: programs of another catalogue number their tables otherwise.
+  virtual uint64_t plan_id() const = 0;
 };
 
 // Distinct hashes → chain of rows, linked through the rows.
@@ -98,6 +100,7 @@ class InnerTables {
                  Visit visit) const override;
     Outcome Scan(uint32_t table, Visit visit) const override;
     const InnerLayout& layout(uint32_t table) const override;
+    uint64_t plan_id() const override { return tables_.plan_->id(); }
 
    private:
     const InnerTables& tables_;

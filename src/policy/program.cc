@@ -46,6 +46,7 @@ Result<std::shared_ptr<const Program>> Program::Compile(const Schema& schema,
   PlanWalks(program->condition_, {0}, true, grown);
   program->probes_ = MakeProbes(program->condition_, grown);
   program->reads_tables_ = HasQuery(program->condition_);
+  program->plan_id_ = grown.id();
   inner = std::move(grown);
   if (!table.unrestricted) {
     for (size_t i = 0; i < table.relation->columns.size(); ++i) {
@@ -65,6 +66,15 @@ Result<std::shared_ptr<const Program>> Program::Compile(const Schema& schema,
   const Relation& shape = *program->relation_;
   program->identity_ = shape.schema + "." + shape.table + "#" + std::to_string(shape.id) + "#" +
                        std::to_string(Fingerprint(text));
+  return program;
+}
+
+std::shared_ptr<const Program> Program::Allowing(RelationPtr relation) {
+  auto program = std::make_shared<Program>();
+  program->relation_ = std::move(relation);
+  program->condition_.type = {Base::kBool};
+  program->condition_.constant = Datum::Bool(true);
+  program->identity_ = program->relation_->schema + "." + program->relation_->table + "#all";
   return program;
 }
 

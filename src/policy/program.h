@@ -25,6 +25,8 @@ class Program {
                                                         std::string_view role, InnerPlan& inner);
   // A program that denies everything: `error` is what each reader is told.
   static std::shared_ptr<const Program> Denying(RelationPtr relation, Error error);
+  // A program that shows everything.
+  static std::shared_ptr<const Program> Allowing(RelationPtr relation);
 
   const RelationPtr& relation() const { return relation_; }
   // TRUE for rows that may be seen.
@@ -33,6 +35,7 @@ class Program {
   const ProbePlan& probes() const { return probes_; }
   // Whether it looks into other tables.
   bool reads_tables() const { return reads_tables_; }
+  uint64_t plan_id() const { return plan_id_; }
   // Names the table's shape and what its policies compute; the first part of every Access key.
   const std::string& identity() const { return identity_; }
   const std::optional<Error>& error() const { return error_; }
@@ -45,6 +48,7 @@ class Program {
   std::vector<ClaimsSlot> slots_;
   ProbePlan probes_;
   bool reads_tables_ = false;
+  uint64_t plan_id_ = 0;
   std::string identity_;
   std::optional<Error> error_;
   std::vector<bool> readable_;

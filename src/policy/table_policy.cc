@@ -138,6 +138,7 @@ PostgresCatalog CompilePostgres(const Schema& schema) {
     if (!expressions.empty()) catalog->set_claims_sql(role.name, std::move(expressions));
   }
   catalog->set_inner(std::move(inner));
+  catalog->set_reads_as_role();
   result.catalog = std::move(catalog);
   return result;
 }

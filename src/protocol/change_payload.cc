@@ -34,6 +34,7 @@ void AppendRecord(std::string& out, const Relation& relation, const Row& row, Co
                   std::span<const uint16_t> selected) {
   char separator = '{';
   ForEachColumn(relation, columns, selected, [&](size_t index) {
+    if (row[index].is_absent()) return;
     out.push_back(separator);
     json::AppendString(out, relation.columns[index].name);
     out.push_back(':');

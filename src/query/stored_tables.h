@@ -27,6 +27,7 @@ class StoredTables final : public policy::InnerView {
                Visit visit) const override;
   Outcome Scan(uint32_t table, Visit visit) const override;
   const policy::InnerLayout& layout(uint32_t table) const override;
+  uint64_t plan_id() const override { return plan_ == nullptr ? 0 : plan_->id(); }
 
  private:
   using Rows = std::vector<policy::InnerRowPtr>;

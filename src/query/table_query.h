@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,6 +38,13 @@ struct TableQuery {
   RelationPtr relation;
   policy::AccessPtr access;
   std::shared_ptr<const policy::InnerPlan> inner;  // What `access` looks into.
+  // On PostgreSQL the database itself decides, as this role with these claims; `access` then shows
+  // everything.
+  struct Reader {
+    std::string role;
+    std::string claims;
+  };
+  std::optional<Reader> as_role;
   std::vector<size_t> columns;  // In the order asked for.
   policy::Filter filter;
   std::vector<Order> order;

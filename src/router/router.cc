@@ -91,7 +91,42 @@ void Router::Publish(const Batch& batch) {
         what, views, all ? RightsIndex::Scope::kEveryone : RightsIndex::Scope::kThoseConcerned,
         [&](Audience& audience) { Offer(audience); });
   }
+  // Tables that were read ahead of the stream: until it has come to their place nothing that needs
+  // them is shown, and afterwards their readers are told to look again.
+  const bool behind =
+      inner_ != nullptr && !inner_->plan().empty() &&
+      batch.changes.front().offset - 1 < inner_->exact_since();
+  if (behind) {
+    blind_ = true;
+  } else if (std::exchange(blind_, false)) {
+    TellEveryReader(batch);
+    return;
+  }
   if (!deltas.empty()) TellAccessChanged(batch, deltas, views);
+}
+
+void Router::TellEveryReader(const Batch& batch) {
+  for (const auto& [key, audience] : audiences_) {
+    const ChannelSpec& spec = audience->spec;
+    const bool reads = std::ranges::any_of(spec.bindings, [](const TableBinding& binding) {
+      return binding.access->reads_tables();
+    });
+    if (!reads || (!spec.positions && !spec.leave)) continue;
+    access_changes_.Add(audience->members.size());
+    const io::SharedBytes frame = AccessChanged(spec, batch.position);
+    for (const Audience::Member& member : audience->members) member.receiver->OnFrame(frame);
+  }
+}
+
+void Router::OnTruncate(const Relation& relation, uint64_t head) {
+  if (inner_ == nullptr) return;
+  const auto& tables = inner_->plan().tables();
+  for (uint32_t i = 0; i < tables.size(); ++i) {
+    if (tables[i].relation->table == relation.table &&
+        tables[i].relation->schema == relation.schema) {
+      inner_->Clear(i, head);
+    }
+  }
 }
 
 void Router::TellAccessChanged(const Batch& batch,
@@ -130,14 +165,10 @@ io::SharedBytes Router::AccessChanged(const ChannelSpec& spec, Position position
 
 namespace {
 
-// Offsets rise by one: the range begins at a place that can be computed.
 std::span<const Change> Within(const Batch& batch, Router::Range range) {
-  const std::span<const Change> changes = batch.changes;
-  const uint64_t first = changes.front().offset;
-  const uint64_t begin = range.after < first ? 0 : range.after - first + 1;
-  const uint64_t end = range.last < first ? 0 : std::min(range.last - first, changes.size() - 1) + 1;
-  if (begin >= changes.size() || end <= begin) return {};
-  return changes.subspan(begin, std::min<uint64_t>(end, changes.size()) - begin);
+  const size_t begin = FirstChangeAfter(batch, range.after);
+  const size_t end = FirstChangeAfter(batch, range.last);
+  return std::span(batch.changes).subspan(begin, std::max(begin, end) - begin);
 }
 
 }  // namespace
@@ -178,9 +209,8 @@ void Router::Replay(const ChannelSpec& spec, const Batch& batch, Range range,
   std::optional<policy::InnerTables::View> before;
   std::optional<policy::InnerTables::View> after;
   Views views;
-  const uint64_t first = batch.changes.front().offset;
   if (inner_ != nullptr) {
-    before.emplace(inner_->At(first - 1));
+    before.emplace(inner_->At(batch.changes.front().offset - 1));
     after.emplace(inner_->At(batch.position.offset));
     views = {&*before, &*after};
   }
@@ -190,7 +220,7 @@ void Router::Replay(const ChannelSpec& spec, const Batch& batch, Range range,
     replayed_net_ = NetOf(batch);
   }
   for (const Change& change : Within(batch, range)) {
-    const size_t i = change.offset - first;
+    const size_t i = static_cast<size_t>(&change - batch.changes.data());
     if (!replayed_net_.empty() && !replayed_net_[i]) continue;
     encoder_.Begin(replayed_net_.empty() ? AsIs(change) : *replayed_net_[i], views,
                    batch.position.epoch);

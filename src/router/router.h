@@ -46,6 +46,8 @@ class Router {
   // the first batch follows.
   void SetInnerTables(std::unique_ptr<policy::InnerTables> tables);
   const policy::InnerTables* inner_tables() const { return inner_.get(); }
+  // All rows of a table are gone (TRUNCATE) behind offset `head`.
+  void OnTruncate(const Relation& relation, uint64_t head);
   void set_deletes(ChangeEncoder::Deletes deletes) { encoder_.set_deletes(deletes); }
 
   // Makes `receiver` get every later change that `spec` asks for, until Leave. `membership` belongs
@@ -86,12 +88,14 @@ class Router {
   void Deliver(Audience& audience, const io::SharedBytes& frame);
   void TellAccessChanged(const Batch& batch,
                          std::span<const policy::InnerTables::Delta> deltas, const Views& views);
+  void TellEveryReader(const Batch& batch);
   // Empty: the changes stand for themselves.
   std::vector<std::optional<NetChange>> NetOf(const Batch& batch) const;
 
   std::unordered_map<std::string_view, std::unique_ptr<Audience>> audiences_;  // By their key.
   StringMap<RightsIndex> tables_;  // By table name.
   std::unique_ptr<policy::InnerTables> inner_;
+  bool blind_ = false;  // Batches went by that could not be judged.
   ChangeEncoder encoder_;
   // The batch that is being replayed: asked for slice by slice.
   const Change* replayed_ = nullptr;  // Its first change.

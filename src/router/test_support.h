@@ -119,6 +119,7 @@ class Commits {
   BatchPtr Take() {
     auto batch = std::make_shared<Batch>();
     batch->changes = std::exchange(changes_, {});
+    batch->after = offset_ - batch->changes.size();
     batch->position = {.epoch = 1, .offset = offset_};
     for (const Change& change : batch->changes) {
       batch->bytes +=

@@ -19,6 +19,12 @@ constexpr std::chrono::seconds kHeadWaitMax{2};
 // RFC 6455's registry, 1013: come back.
 constexpr uint16_t kTryAgainLater = 1013;
 
+// The offset of the change of `batch` that follows `after`; the batch's end behind the last one.
+uint64_t NextOffset(const Batch& batch, uint64_t after) {
+  const size_t next = FirstChangeAfter(batch, after);
+  return next < batch.changes.size() ? batch.changes[next].offset : batch.position.offset;
+}
+
 std::string DescribeRequest(const protocol::BindingRequest& request) {
   static constexpr const char* kEvents[] = {"", "INSERT", "UPDATE", "", "DELETE", "", "", "*"};
   return std::string("[event: ") + kEvents[static_cast<int>(request.events)] +
@@ -101,16 +107,19 @@ void Channel::ResolveBinding(const protocol::BindingRequest& request) {
     if (!request.select.empty()) {
       error = "Column selection is not supported for wildcard subscriptions. Provide an explicit "
               "schema and table name.";
-    } else if (all_schemas || request.schema == "public" || request.schema.empty()) {
+    } else {
+      const std::string_view schema = request.schema.empty() ? "public" : request.schema;
       const auto before = static_cast<ptrdiff_t>(spec_.bindings.size());
+      bool found = schema == "public";
       for (const auto& table : session_.services_.catalog->tables()) {
-        error = BindBinding(request, "public", table.relation->table);
+        if (!all_schemas && table.relation->schema != schema) continue;
+        found = true;
+        error = BindBinding(request, table.relation->schema, table.relation->table);
         if (!error.empty()) break;
       }
+      if (!found && !all_schemas) error = Unable(request);
       // What is reported as refused must not flow in part.
       if (!error.empty()) spec_.bindings.erase(spec_.bindings.begin() + before, spec_.bindings.end());
-    } else {
-      error = Unable(request);
     }
   } else {
     error = BindBinding(request, request.schema.empty() ? "public" : request.schema,
@@ -130,8 +139,11 @@ std::string Channel::BindBinding(const protocol::BindingRequest& request,
   if (!filter.ok()) return fail(filter.error());
   auto selected = SelectColumns(request.select, *table->relation);
   if (!selected.ok()) return fail(selected.error());
-  auto access = table->policy->AccessFor(*claims_);
+  auto access = AccessTo(*table);
   if (access->error()) return fail(*access->error());
+  if (std::string refused = TakePrivileges(*access, *filter, *selected); !refused.empty()) {
+    return fail({ErrorCode::kPermissionDenied, std::move(refused)});
+  }
   spec_.bindings.push_back({.id = request.id,
                             .events = request.events,
                             .relation = table->relation,
@@ -158,6 +170,11 @@ void Channel::Start(std::optional<std::string_view> ref) {
 
 // Its broadcasts are known; the row changes follow.
 void Channel::Begin() {
+  if (AskRights()) BeginChanges();
+}
+
+void Channel::BeginChanges() {
+  begun_ = true;
   Resolve();
   if (request_.changes == protocol::ChangesWish::kRequire && !binding_errors_.empty()) {
     return session_.RefuseStarted(*this, "RealtimeDisabledForConfiguration: " + binding_errors_[0]);
@@ -221,8 +238,8 @@ void Channel::StartReplay(uint64_t after) {
   const SessionLimits& limits = session_.services_.limits;
   LiveFeed& feed = session_.services_.feed;
   feed.ForEachAfter(after, [&](const BatchPtr& batch) {
-    // The position may lie within the first one: offsets rise by one, so what is left is known.
-    missed_changes_ += std::min<uint64_t>(batch->changes.size(), batch->position.offset - after);
+    // The position may lie within the first one.
+    missed_changes_ += batch->changes.size() - FirstChangeAfter(*batch, after);
     missed_bytes_ += batch->bytes;
     missed_.push_back(batch);
   });
@@ -263,8 +280,7 @@ void Channel::ContinueReplay() {
       feed.ForEachAfter(replayed_, [&](const BatchPtr& batch) { missed_.push_back(batch); });
     }
     const BatchPtr batch = missed_.front();
-    const uint64_t last =
-        std::min({batch->position.offset, feed.head().offset, replayed_ + 1});
+    const uint64_t last = std::min(NextOffset(*batch, replayed_), feed.head().offset);
     rights_touched_ |= feed.router().TouchesRights(spec_, *batch, {replayed_, last});
     session_.replaying_ = true;
     feed.router().Replay(spec_, *batch, {replayed_, last}, send);
@@ -352,25 +368,45 @@ void Channel::SendJoinReply(const Verdict& verdict, Position position) {
   session_.services_.metrics.joins_ok.Add();
 }
 
+void Channel::OnCatalog() {
+  if (!begun_) {
+    // The answer would be about another catalog.
+    if (rights_asked_ > 0 && AskRights()) BeginChanges();
+    return;
+  }
+  const std::vector<std::string> before = binding_errors_;
+  const bool known = AskRights();
+  // Until the answer comes, with what is known of the claims; the rest is denied.
+  Rebind();
+  if (state_ != ChannelState::kLive || !known) return;
+  if (binding_errors_ != before) TellBindings();
+}
+
+void Channel::OnTruncate(const Relation& relation) {
+  if (!request_.positions && !request_.leave) return;
+  const bool follows = std::ranges::any_of(spec_.bindings, [&](const router::TableBinding& binding) {
+    return binding.relation->schema == relation.schema &&
+           binding.relation->table == relation.table && !binding.access->allows_nothing();
+  });
+  if (follows) SendSystem("tidewire", ReplyStatus::kOk, "truncated");
+}
+
 ChannelFate Channel::SetClaims(ClaimsPtr claims) {
   claims_ = std::move(claims);
   if (TakeRights() == ChannelFate::kEnds) return ChannelFate::kEnds;
   // A channel that is still catching up resolves again, so that its replay uses the new rights.
-  Resolve();
-  if (state_ != ChannelState::kLive) return ChannelFate::kStays;
-  ListenBroadcasts();
-  ListenPresence();
-  if (spec_.bindings.empty()) {
-    membership_.Leave();
-  } else {
-    session_.services_.feed.router().Join(spec_, session_.transport_, membership_);
+  if (state_ == ChannelState::kLive) {
+    ListenBroadcasts();
+    ListenPresence();
   }
-  if (!request_.bindings.empty() && binding_errors_.empty()) {
-    SendSystem("postgres_changes", ReplyStatus::kOk, "Subscribed to PostgreSQL");
+  // The old token's rights last until the new one's are known.
+  if (!begun_ ? (rights_asked_ == 0 || !AskRights()) : !AskRights()) return ChannelFate::kStays;
+  if (!begun_) {
+    BeginChanges();
+    return ChannelFate::kStays;
   }
-  for (const std::string& error : binding_errors_) {
-    SendSystem("postgres_changes", ReplyStatus::kError, error);
-  }
+  Rebind();
+  if (state_ == ChannelState::kLive) TellBindings();
   return ChannelFate::kStays;
 }
 

@@ -14,7 +14,10 @@
 #include "json/json.h"
 #include "model/change.h"
 #include "model/claims.h"
+#include "policy/catalog.h"
 #include "policy/channel_policy.h"
+#include "policy/claims_values.h"
+#include "policy/filter.h"
 #include "protocol/join.h"
 #include "protocol/message.h"
 #include "router/audience.h"
@@ -52,6 +55,11 @@ class Channel {
   void Lag(uint64_t after);
   // New rights from now on: a change that is published later is judged by them.
   [[nodiscard]] ChannelFate SetClaims(ClaimsPtr claims);
+
+  // Resolves the bindings by another catalog; says so where the outcome is another.
+  void OnCatalog();
+  // Tells our own clients when they follow this table and may see all or some of it.
+  void OnTruncate(const Relation& relation);
 
   // Sends a broadcast of this channel's client to the topic's other members, on every loop; its
   // `topic` is filled in. Answers `ref` where the channel asked for it.
@@ -106,6 +114,19 @@ class Channel {
   bool WithinRates(size_t bytes);
   void OnTokenDue();
   void SendReadiness();
+  // channel_rights.cc: what the claims mean, where a database must be asked.
+  // False: the answer comes later, and OnRights goes on.
+  bool AskRights();
+  void OnRights();
+  policy::AccessPtr AccessTo(const policy::Catalog::Table& table) const;
+  // Limits the columns to those that the role may read. The error to report, or empty.
+  std::string TakePrivileges(const policy::Access& access, const policy::Filter& filter,
+                             std::vector<uint16_t>& selected) const;
+  // Resolves anew and follows what there is now to follow.
+  void Rebind();
+  void TellBindings();
+  void BeginChanges();
+
   void Resolve();
   void ResolveBinding(const protocol::BindingRequest& request);
   std::string BindBinding(const protocol::BindingRequest& request, const std::string& schema,
@@ -146,6 +167,9 @@ class Channel {
   std::deque<BatchPtr> missed_;
   uint64_t missed_changes_ = 0;
   uint64_t missed_bytes_ = 0;
+  policy::ClaimsValuesPtr values_;  // Of `claims_`, as far as is known.
+  uint64_t rights_asked_ = 0;       // The question whose answer counts.
+  bool begun_ = false;              // BeginChanges was called.
   bool rights_touched_ = false;  // What was missed changed a table that the policies look into.
   uint64_t replayed_ = 0;  // Offset up to which the client has been told.
   bool lagged_ = false;    // The replay is of a channel that was live before.

@@ -38,8 +38,12 @@ class LiveFeed {
   // `head`: the position that the first batch follows.
   LiveFeed(Position head, const TailLimits& limits, telemetry::Registry& metrics);
 
-  // Keeps the batch and sends it to the subscribers. Its offsets follow head() (checked).
+  // Keeps the batch and sends it to the subscribers. It follows head() (checked).
   void Publish(BatchPtr batch);
+
+  // Forgets what is in memory: what follows continues at `head`, and what was before is not its
+  // past. Clients must be told (Session::AnnounceGap).
+  void Reset(Position head);
 
   Position head() const { return head_; }
   // True when every change above `offset` is in memory.
@@ -60,7 +64,7 @@ class LiveFeed {
  private:
   TailLimits limits_;
   Position head_;
-  uint64_t first_offset_;  // Of the oldest change in memory, or of the next one.
+  uint64_t floor_;  // Every change above this offset is in memory.
   size_t bytes_ = 0;
   std::deque<BatchPtr> tail_;
   router::Router router_;

@@ -233,6 +233,7 @@ TEST_F(ResumeTest, RowsOfAnOlderShapeCannotBeJudgedAndAreNotLeftOutSilently) {
   loop_->commits.Insert(Task(1, 1)).Insert(Task(2, 1)).Insert(Task(3, 1));
   auto after = std::make_shared<Batch>(*loop_->commits.Take());
   after->changes.erase(after->changes.begin(), after->changes.begin() + 2);
+  after->after = batch->position.offset;
   loop_->history.Append(*after);
   loop_->feed.Publish(after);
   Resume(0);

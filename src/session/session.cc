@@ -84,9 +84,13 @@ Session::Session(SessionServices& services, Transport& transport, protocol::Vers
       presence_calls_(services.limits.presence_calls_max, services.limits.presence_calls_window,
                       services.limits.presence_calls_window) {
   services_.metrics.sessions.Add(1);
+  services_.sessions.insert(this);
 }
 
-Session::~Session() { services_.metrics.sessions.Add(-1); }
+Session::~Session() {
+  services_.sessions.erase(this);
+  services_.metrics.sessions.Add(-1);
+}
 
 void Session::OnText(std::string_view text) {
   const auto message = protocol::ParseClientMessage(text, version_);
@@ -249,6 +253,31 @@ void Session::AnnounceRestart() {
   for (const auto& channel : channels_) {
     channel->SendSystem("system", ReplyStatus::kOk, "Server requested disconnect");
   }
+}
+
+void Session::OnCatalog() {
+  for (const auto& channel : channels_) channel->OnCatalog();
+}
+
+void Session::OnDatabase(Database state) {
+  const bool away = state == Database::kAway;
+  for (const auto& channel : channels_) {
+    if (!channel->wants_positions()) continue;
+    channel->SendSystem("tidewire", away ? ReplyStatus::kError : ReplyStatus::kOk,
+                        away ? "database_unreachable" : "database_reachable");
+  }
+}
+
+void Session::OnTruncate(const Relation& relation) {
+  for (const auto& channel : channels_) channel->OnTruncate(relation);
+}
+
+void Session::AnnounceGap() {
+  constexpr uint16_t kServiceRestart = 1012;
+  for (const auto& channel : channels_) {
+    channel->SendSystem("tidewire", ReplyStatus::kError, "history_lost");
+  }
+  transport_.CloseWith(kServiceRestart, "changes were lost; read anew");
 }
 
 Channel* Session::FindChannel(std::string_view topic) {

@@ -18,6 +18,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "auth/token_verifier.h"
@@ -33,12 +34,14 @@
 #include "router/presence.h"
 #include "session/channel_bus.h"
 #include "session/live_feed.h"
+#include "session/rights_source.h"
 #include "session/rate.h"
 #include "telemetry/metrics.h"
 
 namespace tw::session {
 
 class Channel;
+class Session;
 enum class ChannelFate : uint8_t;
 
 // Whether channels that are not private may be joined.
@@ -111,6 +114,10 @@ struct SessionServices {
   const Clock& clock;
   const SessionLimits& limits;
   SessionMetrics& metrics;
+  // Null where claims are evaluated here.
+  RightsSource* rights = nullptr;
+  // Those of this loop, for what concerns all of them.
+  std::unordered_set<Session*> sessions{};
 };
 
 class Session {
@@ -148,6 +155,17 @@ class Session {
 
   // Before a planned restart: tells every channel, so that clients come back by themselves.
   void AnnounceRestart();
+
+  // SessionServices::catalog is another one: bindings are resolved again.
+  void OnCatalog();
+  // The database that changes come from cannot be reached, or can again: told to our own clients.
+  enum class Database : uint8_t { kAway, kBack };
+  void OnDatabase(Database state);
+  // The rows of `relation` are gone, without a change for each (TRUNCATE).
+  void OnTruncate(const Relation& relation);
+  // Changes were lost, or another history began: says so and closes, so that the client comes back
+  // and gets the verdict.
+  void AnnounceGap();
 
   size_t channels() const { return channels_.size(); }
   // Of the connection's own key; empty for a key that stands for nobody.

@@ -82,6 +82,7 @@ class FakeHistory final : public History {
       batch->bytes += sizeof(Change) + ApproximateBytes(change.new_row);
     }
     if (batch->changes.empty()) return BatchPtr();
+    batch->after = after;
     batch->position = {1, batch->changes.back().offset};
     return BatchPtr(std::move(batch));
   }

@@ -181,6 +181,7 @@ void BindValue(sqlite::Statement& statement, int index, const Value& value) {
     case 3: statement.BindDouble(index, *value.AsDouble()); return;
     case 4: statement.BindText(index, *value.AsText()); return;
     case 5: statement.BindBlob(index, value.AsBytes()->data); return;
+    case 6: statement.BindNull(index); return;  // Rows to be written are whole.
   }
 }
 

@@ -334,3 +334,55 @@ test('docs are printed whole', () => {
     assert.equal(typeof JSON.parse(run(['docs', 'schema', which]).out), 'object');
   }
 });
+
+const postgresConfig = `version: 1
+auth:
+  jwt_secret: \${env:TIDEWIRE_JWT_SECRET}
+store:
+  kind: postgres
+  dsn: \${env:TIDEWIRE_POSTGRES_DSN}
+tables:
+  jobs: {}
+  crm.notes: {}
+`;
+
+test('init postgres prints one migration that may be run again', (t) => {
+  const cwd = scratch(t, { 'tidewire.yaml': postgresConfig });
+  const env = { TIDEWIRE_JWT_SECRET: secret, TIDEWIRE_POSTGRES_DSN: 'postgres://u:s3cret@127.0.0.1:1/x' };
+  const given = run(['init', 'postgres', '--config', 'tidewire.yaml', '--role', 'app'], { cwd, env });
+  assert.equal(given.code, 0);
+  for (const part of [
+    /^begin;/m, /create role "app"\n/, /alter publication "tidewire" add table "crm"\."notes"/,
+    /alter table "public"\."jobs" replica identity full;/, /create event trigger tidewire_ddl_end/, /^commit;/m,
+  ]) {
+    assert.match(given.out, part);
+  }
+  assert.doesNotMatch(given.out, /s3cret/);
+  assert.equal(run(['init', 'postgres']).code, 2);
+});
+
+test('a database that is away does not keep the server from starting', limit, async (t) => {
+  const cwd = scratch(t, { 'tidewire.yaml': postgresConfig });
+  const env = { TIDEWIRE_JWT_SECRET: secret, TIDEWIRE_POSTGRES_DSN: 'postgres://u:s3cret@127.0.0.1:1/x' };
+  const doctor = run(['doctor', '--config', 'tidewire.yaml'], { cwd, env });
+  assert.equal(doctor.code, 5);
+  assert.match(doctor.err, /Connection refused/);
+  assert.doesNotMatch(doctor.err, /s3cret/);
+  const args = ['serve', '--config', join(cwd, 'tidewire.yaml'), '--data', join(cwd, 'data'), '--listen', '127.0.0.1:0'];
+  const { info } = await start(t, args, env);
+  assert.equal((await fetch(`${info.url}/health/ready`)).status, 200);
+  const health = await (await fetch(`${info.url}/health`)).json();
+  assert.equal(health.status, 'degraded');
+});
+
+test('policies and sources that a Postgres store cannot have are placed', (t) => {
+  const cwd = scratch(t, {
+    'tidewire.yaml': `${postgresConfig}  invoices:\n    policies:\n      - { name: own, using: "true" }\n`,
+    'bare.yaml': postgresConfig.replace(/ {2}dsn.*\n/, ''),
+  });
+  const env = { TIDEWIRE_JWT_SECRET: secret, TIDEWIRE_POSTGRES_DSN: 'postgres://127.0.0.1:1/x' };
+  const policies = run(['check', 'tidewire.yaml'], { cwd, env });
+  assert.equal(policies.code, 3);
+  assert.match(policies.err, /tidewire\.yaml:10:\d+: tables\.invoices\.policies: on PostgreSQL/);
+  assert.match(run(['check', 'bare.yaml'], { cwd, env }).err, /store\.dsn is not set/);
+});

@@ -118,6 +118,7 @@ Result<Value> Coerce(Value value, ColumnType type) {
     case ColumnType::kNumeric:
     case ColumnType::kBytea:
     case ColumnType::kOther:
+    case ColumnType::kEncoded:
       return value;
   }
   return value;

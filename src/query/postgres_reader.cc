@@ -1,0 +1,261 @@
+#include "query/postgres_reader.h"
+
+#include <algorithm>
+
+#include "json/json.h"
+
+namespace tw::query {
+namespace {
+
+using postgres::Parameter;
+using postgres::QuoteIdentifier;
+
+constexpr size_t kPushedValuesMax = 100;
+// Rows fetched from the cursor at a time.
+constexpr const char* kFetch = "fetch 1000 from tidewire_read";
+// Snapshots taken until one lies at a place of the log; more than one only amid many commits.
+constexpr int kSnapshotsMax = 8;
+// The stream mostly passes a read's place by itself.
+constexpr std::chrono::milliseconds kPassMax{5};
+
+// A condition that every wanted row meets, its values as parameters.
+struct Pushed {
+  std::string sql;
+  std::vector<std::string> values;
+};
+
+// The text of `value` as a parameter of its column's type; nullopt: not pushed.
+std::optional<std::string> TextOf(const Value& value) {
+  if (const auto* held = value.AsBool()) return *held ? "t" : "f";
+  if (const auto* held = value.AsInt()) return std::to_string(*held);
+  if (const auto* held = value.AsText()) return *held;
+  return std::nullopt;
+}
+
+void Push(std::span<const policy::Anchor> anchors, const Relation& relation, Pushed& pushed) {
+  if (anchors.empty() || pushed.values.size() + anchors.size() > kPushedValuesMax) return;
+  std::string any;
+  std::vector<std::string> values;
+  for (const policy::Anchor& anchor : anchors) {
+    const Column& column = relation.columns[anchor.column];
+    any += (any.empty() ? "" : " or ") + QuoteIdentifier(column.name);
+    if (anchor.value.is_null()) {
+      any += " is null";
+      continue;
+    }
+    auto text = TextOf(anchor.value);
+    // Text of a float or of an array is not what it compares by.
+    if (!text || column.type == ColumnType::kFloat8 || column.type == ColumnType::kEncoded) return;
+    values.push_back(std::move(*text));
+    any += " = $" + std::to_string(pushed.values.size() + values.size());
+  }
+  pushed.values.insert(pushed.values.end(), values.begin(), values.end());
+  pushed.sql += (pushed.sql.empty() ? " where (" : " and (") + any + ")";
+}
+
+std::string BuildSql(const TableQuery& query, const Pushed& pushed) {
+  const Relation& relation = *query.relation;
+  std::string sql = "declare tidewire_read no scroll cursor for select ";
+  for (size_t i = 0; i < relation.columns.size(); ++i) {
+    sql += (i > 0 ? ", " : "") + QuoteIdentifier(relation.columns[i].name);
+  }
+  sql += " from " + QuoteIdentifier(relation.schema) + "." + QuoteIdentifier(relation.table) +
+         pushed.sql;
+  for (size_t i = 0; i < query.order.size(); ++i) {
+    const auto& order = query.order[i];
+    sql += (i == 0 ? " order by " : ", ") + QuoteIdentifier(relation.columns[order.column].name) +
+           (order.descending ? " desc" : " asc") +
+           (order.nulls_first ? " nulls first" : " nulls last");
+  }
+  return sql;
+}
+
+void AppendObject(std::string& out, const TableQuery& query, const Row& row) {
+  char separator = '{';
+  for (const size_t column : query.columns) {
+    out.push_back(separator);
+    json::AppendString(out, query.relation->columns[column].name);
+    out.push_back(':');
+    AppendJson(out, row[column], query.relation->columns[column].type);
+    separator = ',';
+  }
+  out += separator == '{' ? "{}" : "}";
+}
+
+}  // namespace
+
+Result<TableResult> PostgresReader::Read(const TableQuery& query, const ReaderLimits& limits) {
+  for (int attempt = 0; attempt < kSnapshotsMax; ++attempt) {
+    TW_RETURN_IF_ERROR(Connect());
+    auto result = ReadOnce(query, limits);
+    if (!result.ok()) {
+      if (connection_->broken()) connection_.reset();
+      return std::unexpected(result.error());
+    }
+    if (*result) return std::move(**result);
+  }
+  return Fail(ErrorCode::kUnavailable, "too many commits at the same moment; try again");
+}
+
+Status PostgresReader::Connect() {
+  if (connection_ && !connection_->broken()) return {};
+  auto opened = postgres::Connection::Open({.dsn = options_.dsn,
+                                            .application_name = "tidewire reader",
+                                            .statement_timeout = options_.statement_timeout,
+                                            // What the policies of the role hid would be missing.
+                                            .settings = {{"row_security", "off"}}});
+  if (!opened.ok()) {
+    return Fail(ErrorCode::kUnavailable, "the database cannot be reached: " + opened.error().message);
+  }
+  connection_.emplace(std::move(*opened));
+  return types_.Load(*connection_);
+}
+
+Result<std::optional<TableResult>> PostgresReader::ReadOnce(const TableQuery& query,
+                                                            const ReaderLimits& limits) {
+  TableResult result;
+  result.json = "[";
+  scanned_ = 0;
+  skipped_ = 0;
+  Pushed pushed;
+  if (const auto anchors = query.access->anchors()) Push(*anchors, *query.relation, pushed);
+  Push(query.filter.equalities(), *query.relation, pushed);
+  const uint64_t epoch = log_.head().epoch;
+  capture::Snapshot snapshot;
+  postgres::Lsn lsn;
+  {
+    TW_ASSIGN_OR_RETURN(auto transaction,
+                        postgres::Transaction::Begin(
+                            *connection_, "begin isolation level repeatable read read only"));
+    // Whatever the snapshot sees was in the WAL before this was asked.
+    TW_ASSIGN_OR_RETURN(const auto place,
+                        connection_->Query("select pg_current_snapshot(),"
+                                           " pg_current_wal_insert_lsn()"));
+    TW_ASSIGN_OR_RETURN(snapshot, capture::ParseSnapshot(place.Text(0, 0)));
+    TW_ASSIGN_OR_RETURN(lsn, postgres::ParseLsn(place.Text(0, 1)));
+    if (query.as_role) {
+      TW_RETURN_IF_ERROR(connection_->Execute(
+          "set local row_security = on; set local role " + QuoteIdentifier(query.as_role->role) +
+          "; set local \"request.jwt.claims\" = " + postgres::QuoteLiteral(query.as_role->claims)));
+    }
+    if (!query.access->allows_nothing()) {
+      TW_RETURN_IF_ERROR(
+          ReadRows(BuildSql(query, pushed), pushed.values, query, limits, result));
+    }
+    TW_RETURN_IF_ERROR(transaction.Commit());
+  }
+  TW_RETURN_IF_ERROR(WaitForStream(lsn));
+  TW_ASSIGN_OR_RETURN(const auto offset, recent_.Locate(snapshot));
+  if (!offset || log_.head().epoch != epoch) return std::nullopt;
+  result.position = {epoch, *offset};
+  result.json.push_back(']');
+  return result;
+}
+
+Status PostgresReader::ReadRows(const std::string& sql, const std::vector<std::string>& values,
+                                const TableQuery& query, const ReaderLimits& limits,
+                                TableResult& result) {
+  const std::vector<Parameter> parameters(values.begin(), values.end());
+  TW_RETURN_IF_ERROR(connection_->Query(sql, parameters));
+  for (;;) {
+    TW_ASSIGN_OR_RETURN(const auto rows, connection_->Query(kFetch));
+    if (rows.empty()) return {};
+    TW_ASSIGN_OR_RETURN(const bool more, TakeRows(rows, query, limits, result));
+    if (!more) return {};
+  }
+}
+
+// False when the result is complete.
+Result<bool> PostgresReader::TakeRows(const postgres::Rows& rows, const TableQuery& query,
+                                      const ReaderLimits& limits, TableResult& result) {
+  const size_t columns = query.relation->columns.size();
+  Row row(columns);
+  for (size_t r = 0; r < rows.size(); ++r) {
+    if (result.rows >= query.limit) return false;
+    if (++scanned_ > limits.rows_scanned_max) {
+      return Fail(ErrorCode::kResourceExhausted,
+                  "the query looks at more than " + std::to_string(limits.rows_scanned_max) +
+                      " rows; add a filter on an indexed column");
+    }
+    for (size_t c = 0; c < columns; ++c) {
+      const uint32_t type = rows.ColumnTypeOid(c);
+      if (!types_.Knows(type)) TW_RETURN_IF_ERROR(types_.Load(*connection_));
+      row[c] = rows.IsNull(r, c) ? Value() : types_.Decode(type, rows.Text(r, c));
+    }
+    if (!query.filter.Matches(row) || !query.access->Allows(row)) continue;
+    if (skipped_ < query.offset) {
+      ++skipped_;
+      continue;
+    }
+    if (result.rows++ > 0) result.json.push_back(',');
+    AppendObject(result.json, query, row);
+    if (result.json.size() > limits.result_bytes_max) {
+      return Fail(ErrorCode::kResourceExhausted,
+                  "the result is larger than " + std::to_string(limits.result_bytes_max) +
+                      " bytes; ask for fewer rows or columns");
+    }
+  }
+  return result.rows < query.limit;
+}
+
+Status PostgresReader::WaitForStream(postgres::Lsn lsn) {
+  if (recent_.WaitFor(lsn, kPassMax)) return {};
+  // The end of the WAL may be no commit's end and never be sent: a commit of our own is, and it comes
+  // after everything that the snapshot saw.
+  TW_RETURN_IF_ERROR(
+      connection_->Query("select pg_logical_emit_message(true, 'tidewire.fence', '')"));
+  if (recent_.WaitFor(lsn, options_.stream_wait_max)) return {};
+  return Fail(ErrorCode::kUnavailable,
+              "the change stream is behind, so that the place of this read is not known; try again");
+}
+
+PostgresReaders::PostgresReaders(PostgresReaderOptions options, capture::CommitLog& log,
+                                 capture::RecentCommits& recent, telemetry::Registry& metrics)
+    : options_(std::move(options)),
+      tasks_total_(metrics.GetCounter("tidewire_reader_tasks_total", "Reads run by the pool.")),
+      refused_(metrics.GetCounter("tidewire_reader_refused_total",
+                                  "Reads refused because the pool's queue was full.")) {
+  for (uint32_t i = 0; i < options_.threads; ++i) {
+    readers_.push_back(std::make_unique<PostgresReader>(options_, log, recent));
+    threads_.emplace_back([this, reader = readers_.back().get()] { Run(*reader); });
+  }
+}
+
+PostgresReaders::~PostgresReaders() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+Status PostgresReaders::Submit(Task task) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (tasks_.size() >= options_.queue_tasks_max) {
+      refused_.Add();
+      return Fail(ErrorCode::kResourceExhausted, "too many reads are waiting; try again");
+    }
+    tasks_.push_back(std::move(task));
+  }
+  wake_.notify_one();
+  return {};
+}
+
+void PostgresReaders::Run(PostgresReader& reader) {
+  for (;;) {
+    Task task;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
+      if (stopping_) return;
+      task = std::move(tasks_.front());
+      tasks_.pop_front();
+    }
+    task(reader);
+    tasks_total_.Add();
+  }
+}
+
+}  // namespace tw::query
