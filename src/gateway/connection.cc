@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/strings.h"
+#include "gateway/credential.h"
 #include "gateway/gateway.h"
 #include "gateway/routes.h"
 #include "gateway/stream_transport.h"
@@ -123,15 +124,7 @@ void Connection::OnRequest() {
   route_->handle(*this);
 }
 
-std::string_view Connection::BearerToken() const {
-  constexpr std::string_view kBearer = "bearer ";
-  const std::string_view token = head().Header("authorization");
-  if (token.size() > kBearer.size() &&
-      EqualsIgnoreCase(token.substr(0, kBearer.size()), kBearer)) {
-    return token.substr(kBearer.size());
-  }
-  return head().Header("apikey");
-}
+std::string_view Connection::BearerToken() const { return CredentialOf(head()); }
 
 // The one place where a request's token is judged.
 bool Connection::Authenticate() {

@@ -15,6 +15,9 @@ void HandleRealtime(Connection& connection);
 void HandleSse(Connection& connection);
 void HandlePoll(Connection& connection);
 void HandleUpstream(Connection& connection);
+void HandleBroadcast(Connection& connection);
+void HandlePing(Connection& connection);
+void HandleHealthCheck(Connection& connection);
 void HandleDemoConfig(Connection& connection);
 void HandleAsset(Connection& connection);
 
