@@ -393,7 +393,7 @@ TEST_F(AbuseWebSocketTest, Case77TextsCannotMakeEventsOfTheirOwn) {
   sender->SendText(R"(["1","2","realtime:room","broadcast",{"type":"broadcast","event":"a\r\n\r\nevent: evil)"
                    R"(\r\ndata: x","payload":{"\u2028":"\u0000\r\n"}}])");
   const std::string payload = "{\r\n\r\n\"event\":\n\n\"id: 666\"\r,\"a\":1}";
-  std::string push("\x03\x01\x01\x0d\x01\x00\x01" "11realtime:rooma", 24);
+  std::string push("\x03\x01\x01\x0d\x01\x00\x01" "11realtime:rooma", 23);
   sender->SendFrame(websocket::Opcode::kBinary, push + payload);
   sender->SendText(R"(["1","9","realtime:room","broadcast",{"type":"broadcast","event":"last"}])");
   const std::string seen = reader.ReadUntil("\"last\"");

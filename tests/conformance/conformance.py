@@ -33,6 +33,8 @@ WSPROTO_DIFFERS = {
     "65535 in": "as above",
     "7.7 code": "wsproto does not know 1012 to 1014",
 }
+# The echo server's limits are raised, so these go on where the table's decoder stops.
+ECHO_LIMITS = ("one byte over", "together one byte over")
 UPGRADE = (b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 
@@ -124,6 +126,8 @@ def talk(port, stream, pieces):
 
 def run_echo(port, cases, tally):
     for name, stream, events in cases:
+        if name.startswith(ECHO_LIMITS):
+            continue
         for pieces in (1, 7):
             tally.check(f"echo: {name}", answers_of(events), talk(port, stream, pieces))
 
