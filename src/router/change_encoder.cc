@@ -41,7 +41,11 @@ std::optional<ChangeEncoder::Match_> ChangeEncoder::MatchBinding(const TableBind
         return Match_{&binding, EventType::kUpdate, binding.access->Allows(change_->old_row),
                       false};
       }
-      if (!leave || !matches(change_->old_row)) return {};
+      if (!(leave || binding.leave_as_delete) || !matches(change_->old_row)) return {};
+      if (binding.leave_as_delete) {
+        if (!Wants(binding.events, EventMask::kDelete)) return {};
+        return Match_{&binding, EventType::kDelete, true, false};
+      }
       return Match_{&binding, EventType::kLeave, true, false};
     case ChangeOp::kDelete:
       if (!Wants(binding.events, EventMask::kDelete) || !matches(change_->old_row)) return {};
