@@ -45,7 +45,7 @@ TEST(FilterGroupTest, GroupsNestAndJoinOrdinaryConditions) {
 }
 
 TEST(FilterGroupTest, QuotedValuesMayHoldCommasAndParentheses) {
-  EXPECT_TRUE(Matches(R"(or=(t.eq."a,b)",a.eq.9))", {0, 0, "a,b)"}));
+  EXPECT_TRUE(Matches(R"x(or=(t.eq."a,b)",a.eq.9))x", {0, 0, "a,b)"}));
 }
 
 TEST(FilterGroupTest, NotOfNullIsNotTrue) {
