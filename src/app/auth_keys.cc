@@ -1,6 +1,9 @@
 #include "app/auth_keys.h"
 
+#include <utility>
 #include <vector>
+
+#include "auth/jwks.h"
 
 namespace tw::app {
 
@@ -14,13 +17,24 @@ Result<auth::JwtKey> MakeKey(const AuthConfig& config) {
       case JwtAlgorithm::kHs512: algorithms.push_back(Algorithm::kHs512); break;
     }
   }
-  if (config.jwt_secret.empty()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "auth.jwt_secret is not set; write jwt_secret: ${env:TIDEWIRE_JWT_SECRET}");
+  auth::JwtKey keys;
+  if (!config.jwt_secret.empty()) {
+    auto secret = auth::JwtKey::Create(config.jwt_secret.Reveal(), algorithms);
+    if (!secret.ok()) return Annotate(secret.error(), "auth.jwt_secret");
+    keys.Add(std::move(*secret));
   }
-  auto key = auth::JwtKey::Create(config.jwt_secret.Reveal(), algorithms);
-  if (!key.ok()) return Annotate(key.error(), "auth.jwt_secret");
-  return key;
+  if (!config.jwks.empty()) {
+    auto set = auth::ParseJwks(config.jwks.Reveal());
+    if (!set.ok()) return Annotate(set.error(), "auth.jwks");
+    keys.Add(std::move(*set));
+  }
+  if (keys.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "neither auth.jwt_secret nor auth.jwks is set; write jwt_secret:"
+                " ${env:TIDEWIRE_JWT_SECRET}");
+  }
+  for (const auto& claim : config.required_claims) keys.Require(claim.key, *claim.value);
+  return keys;
 }
 
 Result<auth::ApiKeys> MakeApiKeys(const AuthConfig& config) {

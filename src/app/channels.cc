@@ -53,6 +53,7 @@ session::ChannelBusOptions ChannelBusOptionsOf(const ChannelsConfig& config) {
                                                            : router::PresenceUpdates::kWhole;
   options.presence.lost_after = config.presence.lost_after;
   options.presence.metas_max = config.presence.members_max;
+  options.presence.bytes_max = config.presence.memory_max.bytes;
   return options;
 }
 

@@ -119,6 +119,7 @@ struct PresenceConfig {
   bool split_updates = true;
   std::chrono::milliseconds lost_after = 7s;
   uint32_t members_max = 100'000;
+  config::ByteSize memory_max = config::MiB(256);
 };
 
 constexpr void Describe(config::Of<PresenceConfig> auto& config, auto&& field) {
@@ -127,6 +128,8 @@ constexpr void Describe(config::Of<PresenceConfig> auto& config, auto&& field) {
   field("lost_after", config.lost_after, 0s, 5min,
         "A member whose connection was lost leaves after this time unless it comes back.");
   field("members_max", config.members_max, 1u, 10'000'000u, "Members of one channel.");
+  field("memory_max", config.memory_max, config::MiB(1), config::GiB(64),
+        "Memory of all channels' members, per event loop; more are refused.");
 }
 
 struct ChannelsConfig {

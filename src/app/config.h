@@ -125,6 +125,8 @@ constexpr auto ConfigNames(JwtAlgorithm) {
 
 struct AuthConfig {
   config::Secret jwt_secret;
+  config::Secret jwks;
+  config::OrderedMap<config::Located<std::string>> required_claims;
   std::vector<JwtAlgorithm> jwt_algorithms = {JwtAlgorithm::kHs256};
   std::vector<ApiKeyConfig> api_keys;
 };
@@ -134,6 +136,12 @@ constexpr void Describe(config::Of<AuthConfig> auto& config, auto&& field) {
         "Secret that signs tokens, at least 32 bytes.");
   field("jwt_algorithms", config.jwt_algorithms,
         "Algorithms that the secret verifies; tokens signed with any other are refused.");
+  field("jwks", config.jwks,
+        "A JSON Web Key Set, e.g. ${file:/etc/tidewire/jwks.json}: keys for RS256 to RS512, ES256 to"
+        " ES512, EdDSA and HS256 to HS512, beside or instead of jwt_secret. Old and new keys stand"
+        " in it together while an issuer changes them.");
+  field("required_claims", config.required_claims,
+        "Values that every token must claim, such as iss and aud.");
   field("api_keys", config.api_keys, "Opaque API keys and their roles.");
 }
 

@@ -1,5 +1,6 @@
 #include "auth/jwt.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <memory>
@@ -18,19 +19,33 @@ using std::chrono::duration_cast;
 using std::chrono::microseconds;
 using std::chrono::seconds;
 
-constexpr std::array<std::pair<Algorithm, std::string_view>, 3> kAlgorithmNames = {{
+constexpr std::array<std::pair<Algorithm, std::string_view>, 10> kAlgorithmNames = {{
     {Algorithm::kHs256, "HS256"},
     {Algorithm::kHs384, "HS384"},
     {Algorithm::kHs512, "HS512"},
+    {Algorithm::kRs256, "RS256"},
+    {Algorithm::kRs384, "RS384"},
+    {Algorithm::kRs512, "RS512"},
+    {Algorithm::kEs256, "ES256"},
+    {Algorithm::kEs384, "ES384"},
+    {Algorithm::kEs512, "ES512"},
+    {Algorithm::kEdDsa, "EdDSA"},
 }};
 
 crypto::HashAlgorithm HashOf(Algorithm algorithm) {
   switch (algorithm) {
     case Algorithm::kHs256:
+    case Algorithm::kRs256:
+    case Algorithm::kEs256:
       return crypto::HashAlgorithm::kSha256;
     case Algorithm::kHs384:
+    case Algorithm::kRs384:
+    case Algorithm::kEs384:
       return crypto::HashAlgorithm::kSha384;
     case Algorithm::kHs512:
+    case Algorithm::kRs512:
+    case Algorithm::kEs512:
+    case Algorithm::kEdDsa:  // Brings its own hash; never asked.
       return crypto::HashAlgorithm::kSha512;
   }
   TW_UNREACHABLE();
@@ -152,11 +167,14 @@ std::string_view UpstreamCode(AuthErrorCode code) {
     case AuthErrorCode::kClaimsMissing:
     case AuthErrorCode::kExpirationInvalid:
     case AuthErrorCode::kNotYetValid:
+    case AuthErrorCode::kRefusedClaim:
       return "InvalidJWTToken";
     case AuthErrorCode::kMalformed:
       return "MalformedJWT";
     case AuthErrorCode::kSignature:
       return "JwtSignatureError";
+    case AuthErrorCode::kNoKey:
+      return "JwtSignerError";
   }
   TW_UNREACHABLE();
 }
@@ -175,6 +193,10 @@ AuthError MakeAuthError(AuthErrorCode code) {
       return {code, "The token provided is not a valid JWT"};
     case AuthErrorCode::kSignature:
       return {code, "Failed to validate JWT signature"};
+    case AuthErrorCode::kNoKey:
+      return {code, "Failed to generate JWT signer, check your JWT secret or JWKS configuration"};
+    case AuthErrorCode::kRefusedClaim:
+      return {code, "The token's issuer or audience is not accepted here"};
   }
   TW_UNREACHABLE();
 }
@@ -183,7 +205,8 @@ std::string ConnectMessage(const AuthError& error) {
   return error.code == AuthErrorCode::kExpired ? MakeAuthError(error.code).message : error.message;
 }
 
-Result<JwtKey> JwtKey::Create(std::string_view secret, std::span<const Algorithm> algorithms) {
+Result<JwtKey> JwtKey::Create(std::string_view secret, std::span<const Algorithm> algorithms,
+                              std::string_view kid) {
   if (secret.size() < kSecretBytesMin) {
     return Fail(ErrorCode::kInvalidArgument,
                 "the JWT secret is shorter than " + std::to_string(kSecretBytesMin) + " bytes");
@@ -196,12 +219,64 @@ Result<JwtKey> JwtKey::Create(std::string_view secret, std::span<const Algorithm
   if (algorithms.empty()) {
     return Fail(ErrorCode::kInvalidArgument, "no JWT algorithm is configured for the secret");
   }
-  std::vector<Entry> entries;
-  entries.reserve(algorithms.size());
+  JwtKey key;
   for (const Algorithm algorithm : algorithms) {
-    entries.push_back({algorithm, crypto::HmacKey(HashOf(algorithm), secret)});
+    TW_CHECK(algorithm <= Algorithm::kHs512);
+    key.entries_.push_back(
+        {std::string(kid), algorithm, crypto::HmacKey(HashOf(algorithm), secret)});
   }
-  return JwtKey(std::move(entries));
+  return key;
+}
+
+void JwtKey::Add(std::string_view kid, const crypto::PublicKey& key,
+                 std::span<const Algorithm> algorithms) {
+  for (const Algorithm algorithm : algorithms) {
+    TW_CHECK(algorithm > Algorithm::kHs512);
+    entries_.push_back({std::string(kid), algorithm, key});
+  }
+}
+
+void JwtKey::Add(JwtKey other) {
+  for (Entry& entry : other.entries_) entries_.push_back(std::move(entry));
+  for (auto& claim : other.required_) required_.push_back(std::move(claim));
+}
+
+void JwtKey::Require(std::string claim, std::string value) {
+  required_.emplace_back(std::move(claim), std::move(value));
+}
+
+bool JwtKey::Verifies(const Entry& entry, std::string_view text, std::string_view signature) {
+  if (const auto* const secret = std::get_if<crypto::HmacKey>(&entry.key)) {
+    return crypto::EqualSecrets(secret->Mac(text).view(), signature);
+  }
+  const auto& key = std::get<crypto::PublicKey>(entry.key);
+  switch (entry.algorithm) {
+    case Algorithm::kHs256:
+    case Algorithm::kHs384:
+    case Algorithm::kHs512:
+      return false;  // A public key is never a secret.
+    case Algorithm::kRs256:
+    case Algorithm::kRs384:
+    case Algorithm::kRs512:
+      return key.VerifyRsa(HashOf(entry.algorithm), text, signature);
+    case Algorithm::kEs256:
+    case Algorithm::kEs384:
+    case Algorithm::kEs512:
+      return key.VerifyElliptic(HashOf(entry.algorithm), text, signature);
+    case Algorithm::kEdDsa:
+      return key.VerifyEdwards(text, signature);
+  }
+  TW_UNREACHABLE();
+}
+
+bool JwtKey::HasRequired(const Claims& claims) const {
+  return std::ranges::all_of(required_, [&](const auto& required) {
+    const json::Value value = claims.document.root()[required.first];
+    if (value.AsString() == std::string_view(required.second)) return true;
+    return std::ranges::any_of(value.items(), [&](const json::Value& item) {
+      return item.AsString() == std::string_view(required.second);
+    });
+  });
 }
 
 std::expected<SignedClaims, AuthError> JwtKey::Verify(std::string_view token) const {
@@ -217,20 +292,25 @@ std::expected<SignedClaims, AuthError> JwtKey::Verify(std::string_view token) co
   if (!name) return Refuse(AuthErrorCode::kMalformed);
   const std::optional<Algorithm> algorithm = ParseAlgorithm(*name);
 
-  const Entry* entry = nullptr;
-  for (const Entry& candidate : entries_) {
-    if (algorithm == candidate.algorithm) entry = &candidate;
-  }
-  if (entry == nullptr) return Refuse(AuthErrorCode::kSignature);
   const Result<std::string> signature = crypto::DecodeBase64Url(parts->signature);
   if (!signature.ok()) return Refuse(AuthErrorCode::kMalformed);
-  if (!crypto::EqualSecrets(entry->key.Mac(parts->signed_text).view(), *signature)) {
-    return Refuse(AuthErrorCode::kSignature);
+  const std::string_view kid = root["kid"].AsString().value_or("");
+  bool known = false;
+  bool verified = false;
+  for (const Entry& entry : entries_) {
+    if (!kid.empty() && !entry.kid.empty() && entry.kid != kid) continue;
+    known = true;
+    if (algorithm != entry.algorithm) continue;
+    verified = verified || Verifies(entry, parts->signed_text, *signature);
   }
+  if (!known) return Refuse(AuthErrorCode::kNoKey);
+  if (!verified) return Refuse(AuthErrorCode::kSignature);
   // Only what was signed is read.
   std::optional<ParsedPart> payload = DecodeObject(parts->payload);
   if (!payload) return Refuse(AuthErrorCode::kMalformed);
-  return ReadClaims(*std::move(payload));
+  auto claims = ReadClaims(*std::move(payload));
+  if (claims && !HasRequired(*claims->claims)) return Refuse(AuthErrorCode::kRefusedClaim);
+  return claims;
 }
 
 std::expected<void, AuthError> CheckTimes(const SignedClaims& signed_claims, WallTime now) {
@@ -262,6 +342,7 @@ Result<std::string> MintToken(std::string_view claims_json, std::string_view sec
   if (!claims->is_object()) {
     return Fail(ErrorCode::kInvalidArgument, "the claims are not a JSON object");
   }
+  TW_CHECK(algorithm <= Algorithm::kHs512);
   const std::string header = R"({"alg":")" + std::string(ToString(algorithm)) + R"(","typ":"JWT"})";
   std::string token = crypto::EncodeBase64Url(header) + "." + crypto::EncodeBase64Url(claims_json);
   const crypto::Digest mac = crypto::HmacKey(HashOf(algorithm), secret).Mac(token);

@@ -3,11 +3,10 @@
 //   token text ──TokenVerifier──▶ ClaimsPtr | AuthError
 //
 // Start here   token_verifier.h (the front door, cached) → jwt.h (one token, uncached) →
-//              api_keys.h (opaque keys).
-// Promises     A key verifies only the algorithms it was configured for. Nothing in a token's
-// header
-//              chooses a key, names a file or a URL. Secrets are compared in constant time. No
-//              token or secret is logged or repeated in an error.
+//              jwks.h (sets of keys) → api_keys.h (opaque keys).
+// Promises     A key verifies only the algorithms it was configured for. A token's header may name
+//              one of the configured keys by its id, but no key, file or URL of its own. Secrets
+//              are compared in constant time. No token or secret is logged or repeated in an error.
 // Thread       The loop that owns the verifier; ClaimsPtr may go anywhere.
 // Not here     What a role may see (policy), when an expired session ends (session).
 #pragma once
@@ -19,11 +18,14 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
 #include "crypto/hash.h"
+#include "crypto/public_key.h"
 #include "model/claims.h"
 
 namespace tw::auth {
@@ -35,8 +37,19 @@ inline constexpr size_t kSecretBytesMin = 32;
 // How far in the future `nbf` may lie: the clocks of issuer and server differ.
 inline constexpr std::chrono::seconds kNotBeforeLeeway{30};
 
-// RFC 7518 §3.1, the symmetric ones.
-enum class Algorithm : uint8_t { kHs256, kHs384, kHs512 };
+// RFC 7518 §3.1 and RFC 8037 §3.1.
+enum class Algorithm : uint8_t {
+  kHs256,
+  kHs384,
+  kHs512,
+  kRs256,
+  kRs384,
+  kRs512,
+  kEs256,
+  kEs384,
+  kEs512,
+  kEdDsa,
+};
 // "HS256", …
 std::string_view ToString(Algorithm algorithm);
 std::optional<Algorithm> ParseAlgorithm(std::string_view name);
@@ -48,6 +61,8 @@ enum class AuthErrorCode : uint8_t {
   kNotYetValid,        // `nbf` is no number, or further in the future than kNotBeforeLeeway.
   kMalformed,  // Not three base64url parts of JSON objects, or too long, or `iat` no number.
   kSignature,  // Wrong signature, or an algorithm that is not configured.
+  kNoKey,      // It names a key that is not among the configured ones.
+  kRefusedClaim,  // A claim has not the value that the configuration demands.
 };
 
 struct AuthError {
@@ -71,25 +86,41 @@ struct SignedClaims {
   std::optional<WallTime> not_before;
 };
 
-// One secret, bound to the algorithms that it may verify. Immutable.
+// Keys, each bound to the algorithms that it may verify, and what every token must claim. A value.
 class JwtKey {
  public:
+  // No key: verifies nothing.
+  JwtKey() = default;
+
+  // One secret. `kid` is its id in a set; empty: it serves tokens with any id or none.
   // Errors: kInvalidArgument when `secret` is shorter than kSecretBytesMin or looks like an
   // asymmetric key (PEM, JWK), which must never become an HMAC secret; or without algorithms.
-  static Result<JwtKey> Create(std::string_view secret, std::span<const Algorithm> algorithms);
+  static Result<JwtKey> Create(std::string_view secret, std::span<const Algorithm> algorithms,
+                               std::string_view kid = {});
+
+  void Add(std::string_view kid, const crypto::PublicKey& key,
+           std::span<const Algorithm> algorithms);
+  void Add(JwtKey other);
+  // Every token's `claim` must be this text, or a list that holds it (RFC 7519 §4.1.3 for `aud`).
+  void Require(std::string claim, std::string value);
+  bool empty() const { return entries_.empty(); }
 
   // Checks form, algorithm, signature and claims of a compact JWS (RFC 7515 §5.2, RFC 7519 §7.2),
-  // but not its times. Header members other than `alg` are ignored, except `crit`, which is
-  // refused.
+  // but not its times. Header members other than `alg` and `kid` are ignored, except `crit`, which
+  // is refused.
   std::expected<SignedClaims, AuthError> Verify(std::string_view token) const;
 
  private:
   struct Entry {
+    std::string kid;
     Algorithm algorithm;
-    crypto::HmacKey key;
+    std::variant<crypto::HmacKey, crypto::PublicKey> key;
   };
-  explicit JwtKey(std::vector<Entry> entries) : entries_(std::move(entries)) {}
+  static bool Verifies(const Entry& entry, std::string_view text, std::string_view signature);
+  bool HasRequired(const Claims& claims) const;
+
   std::vector<Entry> entries_;
+  std::vector<std::pair<std::string, std::string>> required_;
 };
 
 // kExpired when claims.expires_at ≤ now, kNotYetValid when not_before > now + kNotBeforeLeeway.
@@ -99,8 +130,8 @@ std::expected<void, AuthError> CheckTimes(const SignedClaims& signed_claims, Wal
 // nullopt for a '%' without two hex digits, or for more than kTokenBytesMax.
 std::optional<std::string> CleanToken(std::string_view text);
 
-// A signed token with `claims_json` as its payload, byte for byte.
-// Errors: kInvalidArgument when that is no JSON object.
+// A signed token with `claims_json` as its payload, byte for byte; `algorithm` is a symmetric one
+// (checked). Errors: kInvalidArgument when the claims are no JSON object.
 Result<std::string> MintToken(std::string_view claims_json, std::string_view secret,
                               Algorithm algorithm);
 

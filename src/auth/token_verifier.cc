@@ -68,10 +68,12 @@ void TokenVerifier::Count(const std::expected<ClaimsPtr, AuthError>& result) {
     case AuthErrorCode::kClaimsMissing:
     case AuthErrorCode::kExpirationInvalid:
     case AuthErrorCode::kNotYetValid:
+    case AuthErrorCode::kRefusedClaim:
       return claims_total_.Add();
     case AuthErrorCode::kMalformed:
       return malformed_total_.Add();
     case AuthErrorCode::kSignature:
+    case AuthErrorCode::kNoKey:
       return signature_total_.Add();
   }
 }

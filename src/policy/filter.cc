@@ -185,8 +185,14 @@ Result<Filter> Filter::Parse(std::string_view text, const Relation& relation) {
     segment.remove_prefix(segment.find_first_not_of(" \t\r\n\v\f"));
     const size_t equals = segment.find('=');
     if (equals == segment.npos) return Unparsable({segment});
-    TW_ASSIGN_OR_RETURN(const ConditionText condition,
-                        ParseOperation(segment.substr(0, equals), segment.substr(equals + 1)));
+    const std::string_view column = segment.substr(0, equals);
+    const std::string_view operation = segment.substr(equals + 1);
+    if (IsGroup(column, operation)) {
+      TW_ASSIGN_OR_RETURN(auto group, BindGroup(column, operation, relation));
+      filter.conditions_.push_back(std::move(group));
+      continue;
+    }
+    TW_ASSIGN_OR_RETURN(const ConditionText condition, ParseOperation(column, operation));
     TW_ASSIGN_OR_RETURN(auto bound, BindCondition(condition, relation));
     filter.conditions_.push_back(std::move(bound));
   }
@@ -201,6 +207,13 @@ Result<Filter> Filter::ParseCondition(std::string_view column, std::string_view 
                 "filter longer than " + std::to_string(kFilterBytesMax) + " bytes");
   }
   if (!IsUtf8(operation)) return Fail(ErrorCode::kInvalidArgument, "filter is not valid UTF-8");
+  if (IsGroup(column, operation)) {
+    Filter filter;
+    TW_ASSIGN_OR_RETURN(auto group, BindGroup(column, operation, relation));
+    filter.conditions_.push_back(std::move(group));
+    filter.Settle();
+    return filter;
+  }
   TW_ASSIGN_OR_RETURN(ConditionText condition, ParseOperation(column, operation));
   if (condition.op == FilterOp::kLike || condition.op == FilterOp::kILike) {
     std::ranges::replace(condition.values[0], '*', '%');
@@ -220,10 +233,8 @@ Filter Filter::And(const Filter& a, const Filter& b) {
 }
 
 bool Filter::Matches(const Row& row) const {
-  return std::ranges::all_of(conditions_, [&](const auto& condition) {
-    TW_CHECK(condition->column < row.size());
-    return condition->Matches(row[condition->column]);
-  });
+  return std::ranges::all_of(conditions_,
+                             [&](const auto& condition) { return condition->MatchesRow(row); });
 }
 
 std::span<const Anchor> Filter::equalities() const {

@@ -1,5 +1,6 @@
 // A subscriber's own conditions on a table: "status=eq.open,priority=gt.3" (AND).
-// Grammar, meaning and error texts: realtime-protocol §3.3.
+// Grammar, meaning and error texts: realtime-protocol §3.3. Ours beside it are PostgREST's groups,
+// "or=(status.eq.open,and(priority.gt.3,owner.is.null))", also as "not.or=(…)".
 #pragma once
 
 #include <cstddef>
@@ -19,6 +20,7 @@ namespace tw::policy {
 inline constexpr size_t kFilterBytesMax = 64 * 1024;
 inline constexpr size_t kFilterConditionsMax = 64;
 inline constexpr size_t kFilterInValuesMax = 100;
+inline constexpr int kFilterDepthMax = 16;  // Groups in each other.
 
 struct Condition;  // One compiled `column=op.value`; filter_condition.h.
 

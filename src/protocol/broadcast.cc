@@ -6,6 +6,7 @@
 namespace tw::protocol {
 namespace {
 
+constexpr char kPush = 0;
 constexpr char kUserBroadcastPush = 3;
 constexpr char kUserBroadcast = 4;
 // kind, joinRefLen, refLen, topicLen, eventLen, metaLen, encoding
@@ -29,9 +30,33 @@ std::string Latin1ToUtf8(std::string_view text) {
   return out;
 }
 
+// Phoenix' push: kind, joinRefLen, refLen, topicLen, eventLen.
+Result<UserBroadcastPush> ParsePush(std::string_view message) {
+  constexpr size_t kPushHeaderBytes = 5;
+  if (message.size() < kPushHeaderBytes) return Malformed();
+  std::string_view rest = message.substr(kPushHeaderBytes);
+  std::string_view parts[4];
+  for (size_t i = 0; i < 4; ++i) {
+    const size_t bytes = static_cast<unsigned char>(message[i + 1]);
+    if (rest.size() < bytes) return Malformed();
+    parts[i] = rest.substr(0, bytes);
+    rest.remove_prefix(bytes);
+  }
+  if (parts[3] != "broadcast") return Malformed();
+  UserBroadcastPush push;
+  if (!parts[0].empty()) push.join_ref = parts[0];
+  if (!parts[1].empty()) push.ref = parts[1];
+  push.topic = parts[2];
+  push.event = parts[3];
+  push.payload = rest;
+  push.encoding = BroadcastEncoding::kRaw;
+  return push;
+}
+
 }  // namespace
 
 Result<UserBroadcastPush> ParseUserBroadcastPush(std::string_view message) {
+  if (message.starts_with(kPush)) return ParsePush(message);
   if (message.size() < kHeaderBytes || message[0] != kUserBroadcastPush) return Malformed();
   const auto length = [&](size_t at) { return static_cast<unsigned char>(message[at]); };
   // Where the encoding stands, 0 or 1; a printable character there is the join ref of a client

@@ -24,7 +24,8 @@ struct UserBroadcastPush {
   BroadcastEncoding encoding = BroadcastEncoding::kJson;
 };
 
-// Understands the layout with and without the metaLen byte (client 2.81.0-2.84.0 omits it).
+// Understands the layout with and without the metaLen byte (client 2.81.0-2.84.0 omits it), and
+// Phoenix' own binary push, kind 0, whose event `broadcast` then names the raw bytes.
 // Errors: kInvalidArgument: another kind or encoding, shorter than its lengths say, or raw bytes with
 // an event that is longer than kBinaryNameBytesMax as UTF-8.
 Result<UserBroadcastPush> ParseUserBroadcastPush(std::string_view message);

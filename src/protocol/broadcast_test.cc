@@ -49,6 +49,24 @@ TEST(BroadcastPushTest, ReadsTheExampleOfTheSpecification) {
   EXPECT_EQ(push->encoding, BroadcastEncoding::kJson);
 }
 
+// Stock phoenix, and realtime-js 2.81 to 2.83 for a bare ArrayBuffer.
+TEST(BroadcastPushTest, PhoenixOwnBinaryPushIsRawBytes) {
+  const std::string header{'\0', '\1', '\1', '\12', '\11'};
+  const std::string whole = header + "67realtime:abroadcast" + std::string("\0\xff", 2);
+  const auto push = ParseUserBroadcastPush(whole);
+  ASSERT_TRUE(push.ok());
+  EXPECT_EQ(push->join_ref, "6");
+  EXPECT_EQ(push->ref, "7");
+  EXPECT_EQ(push->topic, "realtime:a");
+  EXPECT_EQ(push->event, "broadcast");
+  EXPECT_EQ(push->encoding, BroadcastEncoding::kRaw);
+  EXPECT_EQ(push->payload, std::string_view("\0\xff", 2));
+  EXPECT_FALSE(ParseUserBroadcastPush(header + "67realtime:aphx_leaves").ok());
+  for (size_t size = 0; size < whole.size() - 2; ++size) {
+    EXPECT_FALSE(ParseUserBroadcastPush(std::string_view(whole).substr(0, size)).ok()) << size;
+  }
+}
+
 TEST(BroadcastPushTest, MetaIsSkipped) {
   const std::string message = Push("1", "2", "t", "e", R"({"persist":true})", 1, "{}");
   const auto push = ParseUserBroadcastPush(message);
@@ -123,7 +141,7 @@ TEST(BroadcastPushTest, EveryCutBeforeThePayloadIsRefused) {
 }
 
 TEST(BroadcastPushTest, OtherKindsAndEncodingsAreRefused) {
-  for (const char kind : {'\0', '\1', '\2', '\4', '\xff'}) {
+  for (const char kind : {'\1', '\2', '\4', '\xff'}) {
     std::string message = kExample;
     message[0] = kind;
     EXPECT_THAT(ParseUserBroadcastPush(message), FailsWith(ErrorCode::kInvalidArgument));

@@ -94,6 +94,7 @@ BindingRequest ParseBinding(const json::Value& object) {
   binding.table = Text(object["table"]);
   binding.filter = Text(object["filter"]);
   binding.since = Text(object["since"]);
+  binding.leave = LenientBool(object["leave"]);
   const json::Value select = object["select"];
   binding.select_malformed = !select.is_null() && !select.is_array();
   for (const json::Value& column : select.items()) {

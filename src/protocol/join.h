@@ -32,6 +32,9 @@ struct BindingRequest {
   std::vector<std::string> select;  // Empty: all columns.
   bool select_malformed = false;    // `select` was neither absent nor a list of strings.
   std::string since;                // Position in text form; our extension, inside the binding.
+  // Our extension: a row that leaves the filter or the reader's sight comes as a DELETE, which every
+  // client understands.
+  bool leave = false;
   // Equal for equal parameters anywhere, 1 … 2^27 - 1; unique within its channel.
   int64_t id = 0;
   // The client's object with the id, for the reply.

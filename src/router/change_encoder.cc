@@ -70,7 +70,11 @@ std::optional<ChangeEncoder::Match_> ChangeEncoder::MatchBinding(const TableBind
         if (!Wants(binding.events, EventMask::kUpdate)) return {};
         return Match_{&binding, EventType::kUpdate, AllowsOld(*binding.access), false};
       }
-      if (!leave || !matches_old()) return {};
+      if (!(leave || binding.leave_as_delete) || !matches_old()) return {};
+      if (binding.leave_as_delete) {
+        if (!Wants(binding.events, EventMask::kDelete)) return {};
+        return Match_{&binding, EventType::kDelete, true, false};
+      }
       return Match_{&binding, EventType::kLeave, true, false};
     case ChangeOp::kDelete:
       if (!Wants(binding.events, EventMask::kDelete)) return {};

@@ -26,6 +26,7 @@ std::string ChannelSpec::Key() const {
     std::string selected;
     for (const uint16_t column : binding.selected) selected += std::to_string(column) + ",";
     AppendPart(key, selected);
+    key.push_back(binding.leave_as_delete ? 'd' : '-');
   }
   return key;
 }

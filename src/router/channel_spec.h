@@ -22,6 +22,7 @@ struct TableBinding {
   policy::AccessPtr access;
   policy::Filter filter;
   std::vector<uint16_t> selected;  // Ascending column indices, key included; empty: all.
+  bool leave_as_delete = false;    // A row that leaves comes as a DELETE of it.
 };
 
 struct ChannelSpec {

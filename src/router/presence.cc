@@ -175,14 +175,19 @@ PresenceHub::Tracked PresenceHub::Track(PresenceMember& member, std::string_view
       const auto lost = std::ranges::find_if(found->second, &PresenceEntry::lost);
       if (lost != found->second.end()) replaced = lost->meta;
     }
-    if (replaced == nullptr && topic.metas_count >= options_.metas_max) {
-      metrics_.refused.Add();
-      return Tracked::kTooMany;
-    }
+  }
+  const bool same =
+      replaced != nullptr && replaced->key == key && replaced->meta.tracked() == tracked;
+  if ((replaced == nullptr && topic.metas_count >= options_.metas_max) ||
+      (!same && bytes_ + sizeof(PresenceMeta) + key.size() + tracked.size() > options_.bytes_max)) {
+    metrics_.refused.Add();
+    return Tracked::kTooMany;
+  }
+  if (member.meta_ == nullptr) {
     if (replaced != nullptr) metrics_.taken_over.Add();
     metrics_.metas.Add(1);
   }
-  if (replaced == nullptr || replaced->key != key || replaced->meta.tracked() != tracked) {
+  if (!same) {
     Replace(topic, member, key, tracked, replaced);
     Schedule(topic);
   } else if (member.meta_ == nullptr) {
@@ -268,6 +273,7 @@ void PresenceHub::Put(PresenceTopic& topic, const PresenceMetaPtr& meta, uint64_
   }
   topic.metas[meta->key].push_back({.meta = meta, .claim = claim, .owner = owner});
   ++topic.metas_count;
+  bytes_ += meta->ApproximateBytes();
   // Gone and back before anyone was told: nothing to tell.
   if (topic.left.erase(meta->reference) == 0) topic.joined.emplace(meta->reference, meta);
 }
@@ -284,6 +290,7 @@ void PresenceHub::Drop(PresenceTopic& topic, const PresenceMeta& meta, uint64_t 
   entries.erase(entry);
   if (entries.empty()) topic.metas.erase(found);
   --topic.metas_count;
+  bytes_ -= kept->ApproximateBytes();
   if (topic.joined.erase(kept->reference) == 0) topic.left.emplace(kept->reference, kept);
 }
 

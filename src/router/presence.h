@@ -42,6 +42,10 @@ struct PresenceMeta {
   std::string key;
   std::string reference;  // phx_ref, unique in the process.
   protocol::PresenceMetaText meta;
+
+  size_t ApproximateBytes() const {
+    return sizeof(PresenceMeta) + key.size() + reference.size() + meta.text.size();
+  }
 };
 using PresenceMetaPtr = std::shared_ptr<const PresenceMeta>;
 
@@ -77,6 +81,8 @@ struct PresenceOptions {
   std::chrono::milliseconds lost_after{7'000};
   // Tracking beyond this is refused, per topic.
   uint32_t metas_max = 100'000;
+  // … and beyond this much memory for the metas of all topics together.
+  uint64_t bytes_max = 256u << 20;
   // A topic with this many listeners or metas gathers changes instead of telling each at once.
   uint32_t gather_from = 128;
   // … for one tick of the timers, or size ÷ this per millisecond where that is longer.
@@ -150,6 +156,7 @@ class PresenceHub {
   // What another loop says.
   void Apply(const PresenceChange& change);
 
+  uint64_t bytes() const { return bytes_; }
   size_t topics() const { return topics_[0].size() + topics_[1].size(); }
 
  private:
@@ -192,6 +199,7 @@ class PresenceHub {
   const uint16_t loop_;
   const std::string reference_prefix_;
   uint64_t next_reference_ = 1;
+  uint64_t bytes_ = 0;  // Of all metas that this loop knows.
   StringMap<std::unique_ptr<PresenceTopic>> topics_[2];
   std::deque<Lost> lost_;  // In order of `due`.
   io::Timer lost_timer_;

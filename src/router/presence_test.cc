@@ -312,6 +312,19 @@ TEST(PresenceTest, MoreThanTheLimitIsRefused) {
   EXPECT_EQ(loops.hub(0).Track(a.place, "ann", Name("Anne")), Tracked::kOk);
 }
 
+TEST(PresenceTest, MetasOfAllTopicsTogetherAreBoundedInBytes) {
+  Loops loops(1, {.bytes_max = 3'000});
+  Member a, b;
+  loops.Attach(0, a);
+  loops.Attach(0, b);
+  EXPECT_EQ(loops.hub(0).Track(a.place, "ann", Name(std::string(2'000, 'x'))), Tracked::kOk);
+  EXPECT_EQ(loops.hub(0).Track(b.place, "bob", Name(std::string(2'000, 'x'))), Tracked::kTooMany);
+  EXPECT_EQ(loops.hub(0).Track(a.place, "ann", Name(std::string(2'000, 'x'))), Tracked::kOk);
+  a.place.Leave(Departure::kSaid);
+  EXPECT_EQ(loops.hub(0).bytes(), 0u);
+  EXPECT_EQ(loops.hub(0).Track(b.place, "bob", Name(std::string(2'000, 'x'))), Tracked::kOk);
+}
+
 TEST(PresenceTest, TopicsOfNobodyAreForgotten) {
   Loops loops(2);
   {

@@ -149,7 +149,8 @@ std::string Channel::BindBinding(const protocol::BindingRequest& request,
                             .relation = table->relation,
                             .access = std::move(access),
                             .filter = std::move(*filter),
-                            .selected = std::move(*selected)});
+                            .selected = std::move(*selected),
+                            .leave_as_delete = request.leave});
   return {};
 }
 

@@ -220,6 +220,8 @@ std::string Client::JoinPayload() {
     writer.Key("filter").String(kind_.sight.filter_column + "=eq." + kind_.sight.filter_value);
   }
   writer.End().End();
+  // Nobody tracks here.
+  writer.Key("presence").Object().Key("enabled").Bool(false).End();
   if (kind_.positions) {
     writer.Key("tidewire").Object().Key("positions").Bool(true);
     writer.Key("leave").Bool(kind_.sight.leave);

@@ -144,7 +144,7 @@ Status Life::OpenInbox() {
 Status Life::OpenLoops() {
   TW_ASSIGN_OR_RETURN(const auto key, MakeKey(machine_.configuration));
   session_metrics_ = std::make_unique<session::SessionMetrics>(metrics_);
-  const uint64_t epoch = machine_.random.Next() | 1;
+  const uint64_t epoch = channel_random_.Next() | 1;
   uint16_t index = 0;
   for (auto& loop : loops_) {
     loop = std::make_unique<SimLoop>(machine_.clock.Mono());
@@ -152,7 +152,7 @@ Status Life::OpenLoops() {
     loop->history = std::make_unique<History>(*this, *loop);
     loop->bus = std::make_unique<session::ChannelBus>(
         epoch, index++, session::ChannelBusOptions{}, loop->feed->broadcasts(), loop->timers,
-        machine_.clock, machine_.random, metrics_);
+        machine_.clock, channel_random_, metrics_);
     loop->verifier = std::make_unique<auth::TokenVerifier>(key, auth::ApiKeys(), machine_.clock,
                                                            metrics_);
     loop->services = std::make_unique<session::SessionServices>(
@@ -163,7 +163,7 @@ Status Life::OpenLoops() {
                                  .catalog = prepared_.catalog,
                                  .channel_policy = prepared_.channel_policy,
                                  .rates = rates_,
-                                 .random = machine_.random,
+                                 .random = channel_random_,
                                  .timers = loop->timers,
                                  .clock = machine_.clock,
                                  .limits = options_.session,

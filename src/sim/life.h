@@ -147,6 +147,7 @@ class Life {
   capture::LogReader log_reader_;
   std::unique_ptr<session::SessionMetrics> session_metrics_;
   session::Rates rates_{session::RateLimits{}};
+  SeededRandom channel_random_{1};  // Its own, so that channels do not change what a seed means.
   std::array<std::unique_ptr<SimLoop>, kLoops> loops_;
   std::deque<Function<void()>> reads_;
   std::unique_ptr<Sink> sink_;

@@ -2,9 +2,10 @@
 // private channels, restarts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { createClient } from '@supabase/supabase-js';
 import WebSocket from 'ws';
 import { connect, phoenix, releases, subscribed } from './clients.mjs';
-import { hookEvent, mint, post, sqlite, startTidewire, until } from './server.mjs';
+import { emailOf, hookEvent, mint, post, sqlite, startTidewire, until } from './server.mjs';
 
 const limit = { timeout: 90_000 };
 const settle = (ms = 300) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -289,6 +290,74 @@ test('a stock client resumes broadcasts through a key of its configuration', lim
   await settle();
   assert.deepEqual(seen, [1, 2, 3]);
   assert.equal(verdicts.at(-1).recovered, true);
+});
+
+test('supabase-js newest: a room with rows, messages and people', limit, async (t) => {
+  const server = await startTidewire(t);
+  const seen = { rows: [], messages: [] };
+  const join = async (name, sub) => {
+    const token = mint({ workspace_id: 37 }, { sub });
+    const client = createClient(server.url, server.info.anon_key, {
+      accessToken: async () => token,
+      realtime: { transport: WebSocket },
+    });
+    t.after(() => {
+      void client.removeAllChannels();
+      client.realtime.disconnect();
+    });
+    await client.realtime.setAuth();
+    const channel = client
+      .channel('workspace:37', {
+        config: { private: true, presence: { key: name }, broadcast: { ack: true } },
+      })
+      .on(
+        'postgres_changes',
+        { event: '*', schema: 'public', table: 'client_leads' },
+        (payload) => seen.rows.push([name, payload.eventType]),
+      )
+      .on('broadcast', { event: 'typing' }, (message) =>
+        seen.messages.push([name, message.payload.who]),
+      );
+    watched(channel);
+    await subscribed(channel);
+    assert.equal(await channel.track({ name }), 'ok');
+    return channel;
+  };
+  const ann = await join('ann', 'u1');
+  const bob = await join('bob', 'u2');
+  await until(() => [ann, bob].every((channel) => namesOn(channel).join() === 'ann,bob'));
+  assert.equal(
+    await ann.send({ type: 'broadcast', event: 'typing', payload: { who: 'ann' } }),
+    'ok',
+  );
+  await post(server, hookEvent('CONTACT_REPLIED', 1));
+  await until(() => seen.rows.length === 2 && seen.messages.length === 1, {
+    says: () => JSON.stringify(seen),
+  });
+  assert.deepEqual(seen.messages, [['bob', 'ann']]);
+});
+
+test('a row that leaves the filter comes as a DELETE to a client that asked for it', limit, async (t) => {
+  const server = await startTidewire(t);
+  const client = await connect(t, server, 'newest', { token: mint({ workspace_id: 37 }) });
+  const seen = [];
+  const channel = client.channel('leads').on(
+    'postgres_changes',
+    {
+      event: '*',
+      schema: 'public',
+      table: 'client_leads',
+      filter: 'or=(pipeline_stage.eq.replied,pipeline_stage.eq.won)',
+      leave: true,
+    },
+    (payload) => seen.push([payload.eventType, payload.old.lead_email]),
+  );
+  await subscribed(channel);
+  await post(server, hookEvent('CONTACT_REPLIED', 1));
+  await until(() => seen.length === 1);
+  sqlite(server, `update client_leads set pipeline_stage = 'lost'`);
+  await until(() => seen.length === 2, { says: () => JSON.stringify(seen) });
+  assert.deepEqual(seen[1], ['DELETE', emailOf(1)]);
 });
 
 for (const release of ['1.7', '1.8']) {
