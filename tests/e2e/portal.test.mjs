@@ -113,6 +113,30 @@ for (const share of ['worker', 'tabs']) {
   });
 }
 
+test(
+  'each side sees whether the other is there, also after a reload and a kill',
+  limit,
+  async (t) => {
+    const server = await startExample(t, 'portal');
+    const ada = await open(t, server, 'Ada');
+    const presence = ada.page.getByTestId('presence');
+    await presence.getByText('The office is away').waitFor();
+    const office = await open(t, server, 'Fern');
+    await presence.getByText('Fern & Sons, office online').waitFor();
+    await office.page.getByTestId('presence').getByText('Ada Brooks online').waitFor();
+    // Noah's room is another one.
+    await office.page.getByLabel('Customer').selectOption({ label: 'Noah Patel' });
+    await presence.getByText('The office is away').waitFor();
+    await office.page.getByLabel('Customer').selectOption({ label: 'Ada Brooks' });
+    await presence.getByText('Fern & Sons, office online').waitFor();
+    await server.kill();
+    await server.restart();
+    await presence.getByText('Fern & Sons, office online').waitFor({ timeout: 30_000 });
+    await office.context.close();
+    await presence.getByText('The office is away').waitFor({ timeout: 20_000 });
+  },
+);
+
 test('typing is told to the other side, and ends with silence', limit, async (t) => {
   const server = await startExample(t, 'portal');
   const ada = await open(t, server, 'Ada');
