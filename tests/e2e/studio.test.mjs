@@ -133,7 +133,7 @@ test(
     await shoot(page, 'studio-offline');
 
     await context.setOffline(false);
-    await page.waitForSelector('[data-testid=waiting][data-count="0"]');
+    await page.waitForSelector('[data-testid=waiting][data-count="0"]', { state: 'attached' });
     await until(() => statusOf(server, 'r1') === 'rejected');
     const created = `select count(*) from campaigns where name = 'Written in a tunnel'`;
     assert.equal(exampleSql(server, created).trim(), '1');

@@ -6,6 +6,7 @@ import { createRoot } from 'react-dom/client';
 import { SWRConfig } from 'swr';
 import '@tidewire/components/styles.css';
 import './styles.css';
+import { useQueuedMutations } from './mutations.js';
 import { Assets, Campaigns, Dashboard, Reviews, Videos } from './pages.js';
 import { loadUsers, openSession, SessionContext, type DemoUser, type Session } from './session.js';
 
@@ -146,6 +147,7 @@ function Waiting({ session }: { session: Session }): ReactNode {
 /** Changes of an earlier visit that the server has refused meanwhile. */
 function Refused({ session }: { session: Session }): ReactNode {
   const notify = useNotify();
+  useQueuedMutations();
   useEffect(() => {
     for (const dead of session.queue.dead) {
       notify({ kind: 'info', tone: 'bad', title: 'A change was refused', text: dead.error });

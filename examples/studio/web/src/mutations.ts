@@ -1,29 +1,38 @@
+import { TidewireError } from '@tidewire/client';
 import { useNotify } from '@tidewire/components';
 import type { UseOptimisticSWRMutation } from '@tidewire/swr';
 import type { Asset, Campaign, Review } from './model.js';
 import { useSession } from './session.js';
 
-const now = () => new Date().toISOString();
+export interface Decision {
+  readonly id: string;
+  readonly status: Review['status'];
+  /** When it was decided: the same in every attempt to send it. */
+  readonly at: string;
+}
 
 /** Approve or reject: shown at once, queued while offline, rolled back with a word when refused. */
-export function useDecide(): UseOptimisticSWRMutation<
-  { id: string; status: Review['status'] },
-  unknown
-> {
+export function useDecide(): UseOptimisticSWRMutation<Decision, unknown> {
   const { client, realtime } = useSession();
   const notify = useNotify();
   return realtime.useOptimisticSWRMutation({
     mutationKey: ['reviews', 'decide'],
     offline: 'queue',
     scope: ({ id }) => `reviews:${id}`,
-    mutationFn: ({ id, status }, { mutationId }) =>
-      client.write({
+    mutationFn: async ({ id, status, at }, { mutationId }) => {
+      const written = await client.write({
         table: 'reviews',
         method: 'update',
         filters: { id: `eq.${id}` },
-        values: { status, updated_at: now() },
+        values: { status, updated_at: at },
         mutationId,
-      }),
+      });
+      // Row policies do not refuse an update: they let it touch no row.
+      if (written.rows.length === 0) {
+        throw new TidewireError(403, 'It is not yours to decide, or it is gone.');
+      }
+      return written;
+    },
     apply: (store, { id, status }) =>
       store.update<Review[]>(['reviews'], (rows) =>
         rows.map((row) => (row.id === id ? { ...row, status } : row)),
@@ -47,6 +56,13 @@ function useCreate<Row extends { id: string }>(table: string, key: string, what:
     onRejected: (error) =>
       notify({ kind: 'info', tone: 'bad', title: `${what} was not kept`, text: error.message }),
   });
+}
+
+/** What waits of an earlier visit is sent wherever in the studio one is: call it at the root. */
+export function useQueuedMutations(): void {
+  useDecide();
+  useCreateCampaign();
+  useUpload();
 }
 
 export const useCreateCampaign = () =>

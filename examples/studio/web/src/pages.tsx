@@ -59,7 +59,7 @@ export function Reviews({ limit = Infinity }: { limit?: number }): ReactNode {
     ?.filter((review) => all || limit < Infinity || review.status === 'pending')
     .slice(0, limit);
   const decide = (id: string, status: Review['status']) =>
-    void trigger({ id, status }).catch(() => {});
+    void trigger({ id, status, at: new Date().toISOString() }).catch(() => {});
   const list = (
     <ul className="reviews">
       {data ? null : <Skeletons />}

@@ -243,16 +243,14 @@ export function createRealtimeSWR(client: Client, options: RealtimeSWROptions = 
       const [error, setError] = useState<Error | undefined>(undefined);
       const newest = useRef(0);
       const name = JSON.stringify(mutation.mutationKey ?? null);
-      useEffect(
-        () =>
-          mutations.register<any>({
-            ...(latest.current.mutationKey && { mutationKey: latest.current.mutationKey }),
-            mutationFn: (vars, context) => latest.current.mutationFn(vars, context),
-            ...(latest.current.apply && { apply: latest.current.apply }),
-            onRejected: (reason, vars) => latest.current.onRejected?.(reason, vars),
-          }),
-        [name],
-      );
+      useEffect(() => {
+        mutations.register<any>({
+          ...(latest.current.mutationKey && { mutationKey: latest.current.mutationKey }),
+          mutationFn: (vars, context) => latest.current.mutationFn(vars, context),
+          ...(latest.current.apply && { apply: latest.current.apply }),
+          onRejected: (reason, vars) => latest.current.onRejected?.(reason, vars),
+        });
+      }, [name]);
       const trigger = useCallback(async (vars: any) => {
         const mine = ++newest.current;
         setError(undefined);
