@@ -104,16 +104,20 @@ build() {
 # it: simulate.mjs, which changes its data, and fake-provider.mjs, the outside world that it asks (its
 # addresses are in dev.env). run_example NAME [ARGS of tidewire dev...].
 run_example() {
-  local name=$1 data=data/$1 quiet=0 argument previous="" server
+  local name=$1 data="" quiet=0 argument previous="" server
   shift
   for argument in "$@"; do
     [ "$previous" = --data ] && data=$argument
     [ "$argument" = --no-demo-traffic ] && quiet=1
     previous=$argument
   done
+  if [ -z "$data" ]; then
+    data=data/$name
+    set -- --data "$data" "$@"
+  fi
   # shellcheck disable=SC1090
   [ -f "examples/$name/dev.env" ] && . "examples/$name/dev.env"
-  build/release/tidewire dev --config "examples/$name" --data "$data" "$@" &
+  build/release/tidewire dev --config "examples/$name" "$@" &
   server=$!
   trap 'kill -TERM "$server" 2>/dev/null' INT TERM
   if [ "$quiet" -eq 0 ]; then
