@@ -31,6 +31,10 @@ export default defineConfig({
         resolve: {
           alias: [
             ...alias,
+            {
+              find: /^use-sync-external-store\/shim(\/index\.js)?$/,
+              replacement: at('tests/react18/shim.mjs'),
+            },
             { find: /^react$/, replacement: at(`${older}/react/index.js`) },
             { find: /^react\/(.*)$/, replacement: at(`${older}/react/$1.js`) },
             { find: /^react-dom$/, replacement: at(`${older}/react-dom/index.js`) },

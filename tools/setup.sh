@@ -101,32 +101,45 @@ build() {
   cmake --build "build/$preset" "${targets[@]}" >&2 || die "build failed"
 }
 
-# Starts an example of examples/ with its own data directory, and beside it the program that changes
-# its data (simulate.mjs), if it has one: run_example NAME [ARGS of tidewire dev...].
+# Starts an example of examples/ with its own data directory, and beside it the programs that belong to
+# it: simulate.mjs, which changes its data, and fake-provider.mjs, the outside world that it asks (its
+# addresses are in dev.env). run_example NAME [ARGS of tidewire dev...].
 run_example() {
-  local name=$1 data=data/$1 quiet=0 argument previous="" server
+  local name=$1 data="" quiet=0 argument previous="" server
   shift
   for argument in "$@"; do
     [ "$previous" = --data ] && data=$argument
     [ "$argument" = --no-demo-traffic ] && quiet=1
     previous=$argument
   done
-  build/release/tidewire dev --config "examples/$name" --data "$data" "$@" &
+  if [ -z "$data" ]; then
+    data=data/$name
+    set -- --data "$data" "$@"
+  fi
+  # shellcheck disable=SC1090
+  [ -f "examples/$name/dev.env" ] && . "examples/$name/dev.env"
+  build/release/tidewire dev --config "examples/$name" "$@" &
   server=$!
   trap 'kill -TERM "$server" 2>/dev/null' INT TERM
-  if [ "$quiet" -eq 0 ] && [ -f "examples/$name/simulate.mjs" ]; then
-    install_packages sqlite3
-    simulate_while "$server" "$name" "$data" &
+  if [ "$quiet" -eq 0 ]; then
+    if [ -f "examples/$name/simulate.mjs" ]; then
+      install_packages sqlite3
+      beside "$server" "$data" node "examples/$name/simulate.mjs" "$data/tidewire.db" &
+    fi
+    if [ -f "examples/$name/fake-provider.mjs" ]; then
+      beside "$server" "$data" node "examples/$name/fake-provider.mjs" &
+    fi
   fi
   # A signal ends the first wait; the server's own end is what counts.
   wait "$server" || wait "$server" || return $?
 }
 
-# Runs an example's simulate.mjs once its database is there, for as long as the server lives.
-simulate_while() {
-  local server=$1 name=$2 database=$3/tidewire.db worker
+# Runs a command once the database is there, for as long as the server lives.
+beside() {
+  local server=$1 database=$2/tidewire.db worker
+  shift 2
   until [ -f "$database" ]; do kill -0 "$server" 2>/dev/null || return 0; sleep 0.2; done
-  node "examples/$name/simulate.mjs" "$database" &
+  "$@" &
   worker=$!
   while kill -0 "$server" 2>/dev/null; do sleep 0.5; done
   kill "$worker" 2>/dev/null

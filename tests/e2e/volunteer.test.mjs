@@ -124,6 +124,21 @@ test('a kill and a restart lose nothing and double nothing', limit, async (t) =>
   await until(async () => (await page.locator('[data-testid=activity] li').count()) === 1);
 });
 
+test('the developer panel says what happened and how long it took', limit, async (t) => {
+  const server = await startExample(t, 'volunteer');
+  const { page, problems } = await open(t, server, { query: '?devtools' });
+  await page.getByRole('button', { name: /^tidewire ·/ }).click();
+  const panel = page.getByTestId('devtools');
+  await panel.getByText('average response').waitFor();
+  exampleSql(server, `update volunteer_applications set note = 'seen' where id = 301`);
+  await panel.getByRole('tab', { name: 'Events' }).click();
+  await panel.getByText('UPDATE volunteer_applications').first().waitFor();
+  await panel.getByRole('tab', { name: 'Fetches' }).click();
+  await panel.getByText('GET /rest/v1/volunteer_applications').first().waitFor();
+  await shoot(page, 'volunteer-devtools');
+  assert.deepEqual(problems, []);
+});
+
 test('it looks right in light, dark and at the width of a phone', limit, async (t) => {
   const server = await startExample(t, 'volunteer');
   const views = [

@@ -1,4 +1,5 @@
 import { QueryClientProvider } from '@tanstack/react-query';
+import { TidewireDevtools } from '@tidewire/devtools';
 import { TidewireProvider } from '@tidewire/react';
 import { StrictMode, useEffect, useState, type ReactNode } from 'react';
 import { createRoot } from 'react-dom/client';
@@ -54,6 +55,7 @@ function Root(): ReactNode {
   return (
     <TidewireProvider client={session.client}>
       <QueryClientProvider client={session.queries}>
+        {session.recorder ? <TidewireDevtools recorder={session.recorder} /> : null}
         <App key={session.user.sub} session={session} users={users} onUser={setUser} />
       </QueryClientProvider>
     </TidewireProvider>

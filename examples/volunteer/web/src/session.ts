@@ -1,6 +1,7 @@
 import { QueryClient } from '@tanstack/react-query';
 import { configFromEnv, createClient, type Client } from '@tidewire/client';
 import { realtimeDefaults } from '@tidewire/client/refresh';
+import { Recorder } from '@tidewire/devtools';
 import { attachQueryClient } from '@tidewire/query';
 
 export interface DemoUser {
@@ -15,6 +16,8 @@ export interface Session {
   readonly client: Client;
   readonly queries: QueryClient;
   readonly fallbackMs: number | null;
+  /** With `?devtools`: what the panel shows. */
+  readonly recorder: Recorder | null;
   close(): void;
 }
 
@@ -38,11 +41,14 @@ export function openSession(user: DemoUser): Session {
     pauseWhenHidden: { afterMs: 60_000 },
   });
   const queries = new QueryClient({ defaultOptions: { queries: realtimeDefaults.query } });
-  const attachment = attachQueryClient(client, queries);
+  const recorder = 'devtools' in search ? new Recorder(client) : null;
+  recorder?.watchQueries(queries);
+  const attachment = attachQueryClient(client, queries, recorder?.attachOptions);
   return {
     user,
     client,
     queries,
+    recorder,
     fallbackMs: config.fallback ? config.fallbackIntervalMs : null,
     close() {
       attachment.detach();

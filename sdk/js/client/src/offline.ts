@@ -115,7 +115,7 @@ class Queue implements OfflineQueue {
     name: string,
     run: (vars: any, context: MutationContext) => Promise<unknown>,
     restored?: (entry: QueuedMutation, outcome: Promise<unknown>) => void,
-  ): () => void {
+  ): void {
     this.#handlers.set(name, run);
     void this.#entries().then((entries) => {
       for (const entry of entries) {
@@ -128,9 +128,6 @@ class Queue implements OfflineQueue {
       }
       return this.drain();
     });
-    return () => {
-      if (this.#handlers.get(name) === run) this.#handlers.delete(name);
-    };
   }
 
   drain(): Promise<void> {

@@ -193,12 +193,15 @@ export interface OptimisticMutation<Vars, Result> {
 export interface MutationQueue {
   /** Resolves with the outcome; survives a reload, then without anybody waiting. */
   enqueue(entry: QueuedMutation): Promise<unknown>;
-  /** Says how to run the entries of a name. `restored` is called for those of an earlier page. */
+  /**
+   * Says how to run the entries of a name, from now on: also after the component that said it has
+   * gone. `restored` is called for those of an earlier page.
+   */
   register(
     name: string,
     run: (vars: any, context: MutationContext) => Promise<unknown>,
     restored?: (entry: QueuedMutation, outcome: Promise<unknown>) => void,
-  ): () => void;
+  ): void;
 }
 
 export interface QueuedMutation {
@@ -255,10 +258,10 @@ export class Mutations {
   }
 
   /** Takes over the queued mutations of a name; those of an earlier page are shown again. */
-  register<Vars>(mutation: OptimisticMutation<Vars, unknown>): () => void {
+  register<Vars>(mutation: OptimisticMutation<Vars, unknown>): void {
     const name = nameOf(mutation);
-    if (!this.#queue || name === null) return () => {};
-    return this.#queue.register(name, mutation.mutationFn, (entry, outcome) => {
+    if (!this.#queue || name === null) return;
+    this.#queue.register(name, mutation.mutationFn, (entry, outcome) => {
       const vars = entry.vars as Vars;
       const patch = mutation.apply ? this.overlay.begin(mutation.apply, vars) : null;
       outcome.then(

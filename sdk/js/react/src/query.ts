@@ -305,16 +305,14 @@ export function useOptimisticMutation<Vars = void, Result = unknown>(
   const [phase, setPhase] = useState<MutationPhase>('idle');
   const newest = useRef(0);
   const name = JSON.stringify(mutation.mutationKey ?? null);
-  useEffect(
-    () =>
-      mutations.register<Vars>({
-        ...(latest.current.mutationKey && { mutationKey: latest.current.mutationKey }),
-        mutationFn: (vars, context) => latest.current.mutationFn(vars, context),
-        ...(latest.current.apply && { apply: latest.current.apply }),
-        onRejected: (error, vars) => latest.current.onRejected?.(error, vars),
-      }),
-    [mutations, name, latest],
-  );
+  useEffect(() => {
+    mutations.register<Vars>({
+      ...(latest.current.mutationKey && { mutationKey: latest.current.mutationKey }),
+      mutationFn: (vars, context) => latest.current.mutationFn(vars, context),
+      ...(latest.current.apply && { apply: latest.current.apply }),
+      onRejected: (error, vars) => latest.current.onRejected?.(error, vars),
+    });
+  }, [mutations, name, latest]);
   const result = useMutation<Result, Error, Vars>({
     mutationFn: (vars) => {
       const mine = ++newest.current;

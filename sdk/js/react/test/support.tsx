@@ -89,7 +89,13 @@ export class FakeClient {
       onChange: (change: Change<any>) => {
         const id = (change.record ?? change.oldRecord)!['id'];
         const rest = snapshot.rows.filter((row: any) => row.id !== id);
-        snapshot = { ...snapshot, rows: change.record ? [...rest, change.record] : rest };
+        snapshot = {
+          ...snapshot,
+          rows: (change.record ? [...rest, change.record] : rest).sort(
+            (a: any, b: any) => a.id - b.id,
+          ),
+          position: change.position,
+        };
         listeners.forEach((each) => each([change]));
       },
     });
@@ -101,6 +107,7 @@ export class FakeClient {
         listeners.add(listener);
         return () => listeners.delete(listener);
       },
+      refresh: async () => {},
       close: () => stream.unsubscribe(),
     };
   }

@@ -22,10 +22,13 @@ import {
   type OptimisticMutation,
   type Patch,
 } from '@tidewire/client/optimistic';
+import { pollIntervalOf, type PagePolicy } from '@tidewire/client/refresh';
 
 /** The rows that a key shows. */
 export interface RealtimeTable<Row extends object> extends LiveOptions<Row> {
   readonly table: string;
+  /** How often the page asks by itself, beside what is pushed. */
+  readonly policy?: PagePolicy;
 }
 
 export interface UseOptimisticSWRMutation<Vars, Result> {
@@ -130,7 +133,7 @@ export function createRealtimeSWR(client: Client, options: RealtimeSWROptions = 
   return {
     mutations,
 
-    useRealtimeSWR(key, { table, ...live }, config = {}) {
+    useRealtimeSWR(key, { table, policy, ...live }, config = {}) {
       const { cache, mutate } = useSWRConfig();
       const hash = unstable_serialize(key);
       const [isLive, setLive] = useState(false);
@@ -185,6 +188,7 @@ export function createRealtimeSWR(client: Client, options: RealtimeSWROptions = 
         ...config,
         // While rows are pushed, the clock and the focus have nothing to add.
         ...(isLive && { revalidateOnFocus: false, revalidateIfStale: false, refreshInterval: 0 }),
+        ...(policy && { refreshInterval: (data) => pollIntervalOf(policy, data, isLive) || 0 }),
       });
       return withLive(result, isLive);
     },
@@ -239,16 +243,14 @@ export function createRealtimeSWR(client: Client, options: RealtimeSWROptions = 
       const [error, setError] = useState<Error | undefined>(undefined);
       const newest = useRef(0);
       const name = JSON.stringify(mutation.mutationKey ?? null);
-      useEffect(
-        () =>
-          mutations.register<any>({
-            ...(latest.current.mutationKey && { mutationKey: latest.current.mutationKey }),
-            mutationFn: (vars, context) => latest.current.mutationFn(vars, context),
-            ...(latest.current.apply && { apply: latest.current.apply }),
-            onRejected: (reason, vars) => latest.current.onRejected?.(reason, vars),
-          }),
-        [name],
-      );
+      useEffect(() => {
+        mutations.register<any>({
+          ...(latest.current.mutationKey && { mutationKey: latest.current.mutationKey }),
+          mutationFn: (vars, context) => latest.current.mutationFn(vars, context),
+          ...(latest.current.apply && { apply: latest.current.apply }),
+          onRejected: (reason, vars) => latest.current.onRejected?.(reason, vars),
+        });
+      }, [name]);
       const trigger = useCallback(async (vars: any) => {
         const mine = ++newest.current;
         setError(undefined);
