@@ -11,8 +11,10 @@
 #include <thread>
 
 #include "app/prepared_store.h"
+#include "app/pull_thread.h"
 #include "app/store_thread.h"
 #include "auth/token_verifier.h"
+#include "fetch/curl_transport.h"
 #include "ingest/apply/applier.h"
 #include "ingest/inbox/durable_tail.h"
 #include "ingest/inbox/inbox.h"
@@ -189,6 +191,18 @@ Result<auth::ApiKeys> MakeApiKeys(const AuthConfig& config) {
   return keys;
 }
 
+Result<fetch::AddressGuard> MakeGuard(const OutboundConfig& config) {
+  std::vector<fetch::AddressRange> allowed;
+  for (const auto& text : config.allow_addresses) {
+    auto range = fetch::ParseRange(*text);
+    if (!range.ok()) {
+      return Fail(range.error().code, ToString(text.where) + ": " + range.error().message);
+    }
+    allowed.push_back(*range);
+  }
+  return fetch::AddressGuard(std::move(allowed));
+}
+
 }  // namespace
 
 // In the order of making; destroyed in reverse.
@@ -206,6 +220,8 @@ struct Server::Parts final : gateway::Readiness {
 
   Status MakeStore();
   Status MakeInbox();
+  Status MakePuller();
+  Status Housekeep();
   Status MakeLoops();
   Status MakeLoop(size_t index, const auth::JwtKey& key, const auth::ApiKeys& api_keys);
   Status Listen();
@@ -243,17 +259,24 @@ struct Server::Parts final : gateway::Readiness {
   std::unique_ptr<ingest::InboxWriter> inbox;
   std::unique_ptr<StoreWorker> worker;
   std::unique_ptr<StoreThread> store_thread;
+
+  std::unique_ptr<fetch::CurlTransport> transport;
+  std::unique_ptr<StoreThreadPull> pull_store;
+  std::unique_ptr<ingest::Puller> puller;
+  std::unique_ptr<PullThread> pull_thread;
 };
 
 Status Server::Parts::MakeStore() {
   const std::string path = options.data_directory + "/tidewire.db";
   TW_ASSIGN_OR_RETURN(prepared, PrepareStore(configuration, path, {}, random, metrics));
   TW_ASSIGN_OR_RETURN(applier, ingest::Applier::Create(prepared.store->database(),
-                                                       prepared.sources, clock, metrics));
+                                                       prepared.sources, clock, metrics,
+                                                       {.jobs_table = *configuration.main.jobs.table}));
   // One store for all sources: the longest keep, the sum of the bytes.
   ingest::RefusedLimits refused_limits{.keep = std::chrono::seconds{0}, .bytes_max = 0};
   for (const auto& source : prepared.sources) {
-    const auto& config = source->webhook.refused;
+    if (!source->webhook) continue;
+    const auto& config = source->webhook->refused;
     refused_limits.keep = std::max(
         refused_limits.keep, std::chrono::duration_cast<std::chrono::seconds>(config.keep));
     refused_limits.bytes_max += config.keep_bytes.bytes;
@@ -261,6 +284,7 @@ Status Server::Parts::MakeStore() {
   TW_ASSIGN_OR_RETURN(refused, ingest::RefusedStore::Create(prepared.store->database(), clock,
                                                             metrics, refused_limits));
   for (const auto& source : prepared.sources) {
+    if (!source->webhook) continue;
     TW_ASSIGN_OR_RETURN(auto endpoint, ingest::Endpoint::Create(*source));
     endpoints.push_back(std::move(endpoint));
   }
@@ -296,7 +320,7 @@ Status Server::Parts::MakeInbox() {
                           .durable_head = [this] { return inbox->durable_head(); },
                           .oldest_sequence = oldest,
                           .publish = [this](BatchPtr batch) { Publish(std::move(batch)); },
-                          .housekeeping = [this] { return refused->Trim(); },
+                          .housekeeping = [this] { return Housekeep(); },
                           .reclaim = [this](uint64_t up_to) { inbox->RequestReclaim(up_to); },
                           .clock = clock,
                           .metrics = metrics},
@@ -311,6 +335,40 @@ Status Server::Parts::MakeInbox() {
         fatal.store(true);
       });
   return {};
+}
+
+Status Server::Parts::MakePuller() {
+  const bool pulls = std::ranges::any_of(
+      prepared.sources, [](const auto& source) { return !source->streams.empty(); });
+  TW_ASSIGN_OR_RETURN(auto guard, MakeGuard(configuration.main.outbound));
+  if (!pulls) return {};
+  TW_ASSIGN_OR_RETURN(transport,
+                      fetch::CurlTransport::Start({.guard = std::move(guard),
+                                                   .proxy = configuration.main.outbound.proxy,
+                                                   .ca_file = configuration.main.outbound.ca_file},
+                                                  clock, metrics));
+  pull_store = std::make_unique<StoreThreadPull>(*store_thread, *worker, applier->pull());
+  pull_thread = std::make_unique<PullThread>(clock);
+  TW_ASSIGN_OR_RETURN(
+      puller, ingest::Puller::Create({.sources = prepared.sources,
+                                      .transport = *transport,
+                                      .store = *pull_store,
+                                      .clock = clock,
+                                      .random = random,
+                                      .metrics = metrics,
+                                      .applied_sequence = [this] { return applier->applied_sequence(); },
+                                      .wake = [thread = pull_thread.get()] { thread->Wake(); }},
+                                     {.download_directory = options.data_directory}));
+  return applier->pull().AddJobs(puller->JobRows());
+}
+
+// About once a second, on the store thread.
+Status Server::Parts::Housekeep() {
+  TW_RETURN_IF_ERROR(refused->Trim());
+  if (puller == nullptr) return {};
+  TW_ASSIGN_OR_RETURN(auto view, applier->pull().ReadView());
+  puller->OnView(std::move(view));
+  return applier->pull().Trim(clock.Wall());
 }
 
 Status Server::Parts::MakeLoops() {
@@ -396,6 +454,7 @@ Status Server::Parts::Listen() {
 
 void Server::Parts::StartThreads() {
   store_thread->Start();
+  if (puller != nullptr) pull_thread->Start(*puller);
   for (const auto& parts : loops) {
     parts->thread = std::thread([&loop = parts->loop] { loop.Run(); });
   }
@@ -416,6 +475,9 @@ void Server::Parts::Stop() {
       parts.gateway->Drain();
     });
   }
+  // No new work from outside; what is under way goes on at the next start.
+  if (pull_thread != nullptr) pull_thread->Stop();
+  transport.reset();
   // Accepted deliveries become durable and are answered; then the loops may go.
   if (inbox != nullptr) inbox->Stop();
   if (store_thread != nullptr) store_thread->Stop();
@@ -449,6 +511,7 @@ Result<std::unique_ptr<Server>> Server::Start(const Configuration& configuration
       configuration, options, clock, random, metrics, std::move(lock))));
   TW_RETURN_IF_ERROR(server->parts_->MakeStore());
   TW_RETURN_IF_ERROR(server->parts_->MakeInbox());
+  TW_RETURN_IF_ERROR(server->parts_->MakePuller());
   TW_RETURN_IF_ERROR(server->parts_->MakeLoops());
   TW_RETURN_IF_ERROR(server->parts_->Listen());
   server->parts_->StartThreads();
@@ -461,8 +524,10 @@ Status CheckAgainstStore(const Configuration& configuration, const std::string& 
   TW_ASSIGN_OR_RETURN(const auto prepared,
                       PrepareStore(configuration, database_path, {}, random, metrics));
   for (const auto& source : prepared.sources) {
-    TW_RETURN_IF_ERROR(ingest::Endpoint::Create(*source));
+    if (source->webhook) TW_RETURN_IF_ERROR(ingest::Endpoint::Create(*source));
   }
+  TW_RETURN_IF_ERROR(ingest::CheckJobs(prepared.sources));
+  TW_RETURN_IF_ERROR(MakeGuard(configuration.main.outbound));
   TW_RETURN_IF_ERROR(MakeKey(configuration.main.auth));
   TW_RETURN_IF_ERROR(MakeApiKeys(configuration.main.auth));
   return {};

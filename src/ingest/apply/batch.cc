@@ -144,7 +144,13 @@ Result<EventResult> Batch::ApplyIsolated(const EventOrigin& origin,
   if (!IsPermanent(error)) return std::unexpected(error);
   state_.counters.Clear();
   TW_RETURN_IF_ERROR(state_.effects->RollbackToSavepoint());
-  return DeadResult("constraint", error.message);
+  EventResult dead = DeadResult("constraint", error.message);
+  // Whose it is and what it is are known all the same.
+  state_.events.Identify(origin.source, event.item, event.parent, dead);
+  if (!dead.tenant_key.empty()) {
+    TW_ASSIGN_OR_RETURN(dead.tenant, state_.tenants.Resolve(origin.source, dead.tenant_key));
+  }
+  return dead;
 }
 
 Status Batch::Keep(const DeliveryView& delivery, uint16_t source, uint32_t index,
@@ -190,12 +196,13 @@ Status Batch::LogDelivery(const DeliveryView& delivery, uint16_t source,
                  .body = delivery.body};
   if (summary.tenant != nullptr) entry.tenant_name = summary.tenant->tenant.name;
   if (!summary.type.empty()) entry.event_type = summary.type;
+  if (state_.sources[source]->log.table.empty()) return {};
   return state_.effects->InsertLog(source, entry);
 }
 
 void Batch::CountFreshness(const DeliveryView& delivery, uint16_t source,
                            const EventResult& result) {
-  if (!state_.sources[source]->freshness || result.tenant == nullptr) return;
+  if (result.tenant == nullptr) return;
   if (delivery.channel != Channel::kWebhook) return;
   constexpr int64_t kBucket = 5LL * 60 * 1'000'000;
   const int64_t bucket = delivery.received_at.time_since_epoch().count() / kBucket;
@@ -266,8 +273,14 @@ Status Batch::ReleaseOne(uint16_t source, const KeptEvent& kept) {
   const std::optional<std::string_view> tenant =
       result.tenant == nullptr ? std::nullopt
                                : std::optional<std::string_view>(result.tenant->tenant.name);
+  if (state_.sources[source]->log.table.empty()) return {};
   return state_.effects->UpdateLog(source, kept.sequence, tenant, StatusText(result), result.error,
                                    now_);
+}
+
+bool Batch::HasHealthRow(uint16_t source) const {
+  const auto& freshness = state_.sources[source]->freshness;
+  return freshness && !freshness->key_column.empty();
 }
 
 Status Batch::Finish() {
@@ -275,6 +288,7 @@ Status Batch::Finish() {
   for (const auto& [key, seen] : seen_) {
     const auto& [source, tenant, bucket] = key;
     TW_RETURN_IF_ERROR(state_.effects->CountDeliveries(source, tenant, seen.last, seen.deliveries));
+    state_.delivered[{source, tenant}] += static_cast<uint64_t>(seen.deliveries);
   }
   // The buckets of one tenant follow each other; only its last one speaks for it.
   for (auto it = seen_.begin(); it != seen_.end(); ++it) {
@@ -284,6 +298,7 @@ Status Batch::Finish() {
         std::get<1>(next->first) == tenant) {
       continue;
     }
+    if (!HasHealthRow(source)) continue;
     TW_ASSIGN_OR_RETURN(const int64_t count, state_.effects->DeliveriesSince(
                                                  source, tenant, now_ - std::chrono::hours(24)));
     TW_RETURN_IF_ERROR(state_.effects->WriteFreshness(

@@ -41,6 +41,7 @@ class Batch {
   Status LogDelivery(const DeliveryView& delivery, uint16_t source, const EventResult& worst);
   Status ReleaseOne(uint16_t source, const KeptEvent& kept);
   void CountFreshness(const DeliveryView& delivery, uint16_t source, const EventResult& result);
+  bool HasHealthRow(uint16_t source) const;
   void CountOutcome(EventStatus status);
 
   struct Seen {

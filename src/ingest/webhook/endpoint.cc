@@ -73,9 +73,9 @@ Endpoint::~Endpoint() = default;
 Result<std::unique_ptr<Endpoint>> Endpoint::Create(const Source& source) {
   auto parts = std::make_unique<Parts>();
   parts->source = &source;
-  TW_ASSIGN_OR_RETURN(parts->path, ParsePathPattern(*source.webhook.path));
+  TW_ASSIGN_OR_RETURN(parts->path, ParsePathPattern(*source.webhook->path));
   config::Problems problems;
-  parts->verifiers = BuildVerifiers(source.webhook, problems);
+  parts->verifiers = BuildVerifiers(*source.webhook, problems);
   TW_RETURN_IF_ERROR(problems.ToStatus());
   parts->kept_headers.assign(std::begin(kKeptHeaders), std::end(kKeptHeaders));
   for (const Verifier& verifier : parts->verifiers) parts->KeepHeadersOf(verifier.scheme());
@@ -84,7 +84,7 @@ Result<std::unique_ptr<Endpoint>> Endpoint::Create(const Source& source) {
     if (verifier.scheme().kind == Scheme::Kind::kHmac) continue;
     std::erase(parts->kept_headers, ToLower(verifier.scheme().header));
   }
-  for (const Text& method : source.webhook.methods) {
+  for (const Text& method : source.webhook->methods) {
     parts->allow += (parts->allow.empty() ? "" : ", ") + *method;
   }
   return std::unique_ptr<Endpoint>(new Endpoint(std::move(parts)));
@@ -95,7 +95,7 @@ bool Endpoint::Matches(std::string_view path) const {
 }
 
 size_t Endpoint::body_bytes_max() const {
-  return parts_->source->webhook.max_body.bytes;
+  return parts_->source->webhook->max_body.bytes;
 }
 
 std::string_view Endpoint::source() const {
@@ -104,7 +104,7 @@ std::string_view Endpoint::source() const {
 
 HookVerdict Endpoint::Judge(const HookRequest& request) const {
   using Kind = HookVerdict::Kind;
-  const WebhookConfig& webhook = parts_->source->webhook;
+  const WebhookConfig& webhook = *parts_->source->webhook;
   const auto refuse = [](Kind kind, int status, std::string_view reason) {
     HookVerdict verdict{.kind = kind, .reason = std::string(reason)};
     verdict.reply = {status, "application/json", "{\"error\":\"" + std::string(reason) + "\"}"};

@@ -1,0 +1,78 @@
+#include "app/pull_thread.h"
+
+#include <utility>
+
+#include "telemetry/log.h"
+
+namespace tw::app {
+
+template <typename T, typename Work>
+void StoreThreadPull::Run(Work work, Function<void(Result<T>)> done) {
+  auto shared = std::make_shared<Function<void(Result<T>)>>(std::move(done));
+  const Status posted = thread_.Post([this, shared, work = std::move(work)]() mutable {
+    auto result = work();
+    worker_.NoteCommit();
+    (*shared)(std::move(result));
+  });
+  if (!posted.ok()) (*shared)(std::unexpected(posted.error()));
+}
+
+void StoreThreadPull::Claim(ingest::ClaimRequest request,
+                            Function<void(Result<ingest::Claimed>)> done) {
+  Run<ingest::Claimed>([this, request = std::move(request)] { return applier_.Claim(request); },
+                       std::move(done));
+}
+
+void StoreThreadPull::Apply(ingest::PullWork work,
+                            Function<void(Result<ingest::PullResult>)> done) {
+  Run<ingest::PullResult>([this, work = std::move(work)] { return applier_.Apply(work); },
+                          std::move(done));
+}
+
+void StoreThreadPull::End(ingest::JobEnd end, Function<void(Status)> done) {
+  Run<void>([this, end = std::move(end)] { return applier_.End(end); }, std::move(done));
+}
+
+void StoreThreadPull::Raise(ingest::Alert alert) {
+  (void)thread_.Post([this, alert = std::move(alert)] {
+    if (const Status raised = applier_.Raise(alert); !raised.ok()) {
+      telemetry::Log(telemetry::Level::kError, "AlertNotKept", "an alert could not be written",
+                     {{"rule", alert.rule}, {"error", raised.error().message}});
+    }
+    worker_.NoteCommit();
+  });
+}
+
+void PullThread::Start(ingest::Puller& puller) {
+  thread_ = std::thread([this, &puller] { Run(puller); });
+}
+
+void PullThread::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+void PullThread::Wake() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(woken_, true)) return;
+  }
+  wake_.notify_one();
+}
+
+void PullThread::Run(ingest::Puller& puller) {
+  for (;;) {
+    const MonoTime due = puller.Turn();
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, std::max<std::chrono::nanoseconds>(due - clock_.Mono(), {}),
+                   [this] { return woken_ || stopping_; });
+    if (stopping_) return;
+    woken_ = false;
+  }
+}
+
+}  // namespace tw::app

@@ -1,0 +1,138 @@
+#include "ingest/apply/pull_applier.h"
+
+#include "ingest/apply/pull_batch.h"
+#include "json/json.h"
+
+namespace tw::ingest {
+namespace {
+
+constexpr std::chrono::days kRunsKept{30};
+constexpr int kTrimmedMax = 5'000;
+
+std::string LeaseKey(std::string_view job) { return "lease\x1f" + std::string(job); }
+
+}  // namespace
+
+template <typename Work>
+Status PullApplier::InTransaction(Work work) {
+  TW_RETURN_IF_ERROR(state_.Begin());
+  Status done = work();
+  if (done.ok()) done = state_.Commit();
+  if (!done.ok()) TW_RETURN_IF_ERROR(state_.Abandon());
+  return done;
+}
+
+Status PullApplier::AddJobs(std::span<const JobRow> jobs) {
+  return InTransaction([&]() -> Status {
+    // For the command line, which has no configuration at hand.
+    TW_RETURN_IF_ERROR(effects_->WriteState("jobs_table", state_.options.jobs_table));
+    for (const JobRow& job : jobs) {
+      jobs_.push_back(job.name);
+      TW_RETURN_IF_ERROR(effects_->WriteJob(job));
+    }
+    return {};
+  });
+}
+
+Result<std::shared_ptr<const PullView>> PullApplier::ReadView() {
+  auto view = std::make_shared<PullView>();
+  for (uint16_t source = 0; source < state_.sources.size(); ++source) {
+    auto& tenants = view->tenants.emplace_back();
+    if (state_.sources[source]->streams.empty()) continue;
+    TW_ASSIGN_OR_RETURN(tenants, effects_->PulledTenants(source));
+    if (!state_.sources[source]->fallback) continue;
+    for (PulledTenant& tenant : tenants) {
+      TW_ASSIGN_OR_RETURN(tenant.last_webhook_at,
+                          state_.effects->LastDelivery(source, tenant.tenant.id));
+      const auto seen = state_.delivered.find({source, tenant.tenant.id});
+      if (seen != state_.delivered.end()) tenant.deliveries = seen->second;
+    }
+  }
+  TW_ASSIGN_OR_RETURN(const auto jobs, effects_->ReadJobs());
+  for (const JobRow& job : jobs) view->job_active.emplace(job.name, job.active);
+  for (const std::string& job : jobs_) {
+    TW_ASSIGN_OR_RETURN(view->job_states[job], effects_->ReadState(JobStateKey(job)));
+  }
+  TW_ASSIGN_OR_RETURN(view->requests, effects_->PendingRequests());
+  return std::shared_ptr<const PullView>(std::move(view));
+}
+
+Result<Claimed> PullApplier::Claim(const ClaimRequest& request) {
+  Claimed claimed;
+  const auto work = [&]() -> Status {
+    const std::string key = LeaseKey(request.lease.job);
+    TW_ASSIGN_OR_RETURN(const std::string stored, effects_->ReadState(key));
+    const auto document = json::Parse(stored);
+    if (document.ok()) {
+      const auto until = document->root()["until"].AsInt().value_or(0);
+      const bool ours = document->root()["owner"].AsString() == request.lease.owner;
+      const bool expired = WallTime(std::chrono::microseconds(until)) <= request.now;
+      if (!ours && !expired) return {};
+      claimed.lost_before = !ours;
+    }
+    json::Writer writer;
+    writer.Object()
+        .Key("owner")
+        .String(request.lease.owner)
+        .Key("until")
+        .Int(request.lease.until.time_since_epoch().count());
+    writer.End();
+    TW_RETURN_IF_ERROR(effects_->WriteState(key, writer.Take()));
+    for (const std::string& state : request.states) {
+      TW_ASSIGN_OR_RETURN(claimed.states[state], effects_->ReadState(state));
+    }
+    claimed.granted = true;
+    return {};
+  };
+  TW_RETURN_IF_ERROR(InTransaction(work));
+  return claimed;
+}
+
+Result<PullResult> PullApplier::Apply(const PullWork& work) {
+  PullResult result;
+  const auto attempt = [&](Isolation isolation) {
+    return InTransaction([&]() -> Status {
+      PullBatch batch(state_, *effects_, work, isolation);
+      TW_ASSIGN_OR_RETURN(result, batch.Run());
+      return {};
+    });
+  };
+  const Status whole = attempt(Isolation::kWhole);
+  if (!whole.ok() && whole.error().code == ErrorCode::kInvalidArgument) {
+    TW_RETURN_IF_ERROR(attempt(Isolation::kIsolated));
+  } else {
+    TW_RETURN_IF_ERROR(whole);
+  }
+  return result;
+}
+
+Status PullApplier::End(const JobEnd& end) {
+  return InTransaction([&]() -> Status {
+    const std::string key = LeaseKey(end.lease.job);
+    TW_ASSIGN_OR_RETURN(const std::string stored, effects_->ReadState(key));
+    const auto document = json::Parse(stored);
+    // Someone else has it by now: what they do is not ours to end.
+    const bool ours = document.ok() && document->root()["owner"].AsString() == end.lease.owner;
+    if (ours) {
+      TW_RETURN_IF_ERROR(effects_->WriteState(key, ""));
+      TW_RETURN_IF_ERROR(effects_->WriteState(JobStateKey(end.lease.job), end.state));
+      TW_RETURN_IF_ERROR(effects_->WriteJob(end.row));
+    }
+    for (const int64_t request : end.requests) {
+      TW_RETURN_IF_ERROR(effects_->EndRequest(request, end.row.last_status, state_.clock.Wall()));
+    }
+    return {};
+  });
+}
+
+Status PullApplier::Raise(const Alert& alert) {
+  return InTransaction([&] { return effects_->WriteAlert(alert); });
+}
+
+Status PullApplier::Trim(WallTime now) {
+  if (now < trim_due_) return {};
+  trim_due_ = now + std::chrono::minutes(10);
+  return InTransaction([&] { return effects_->TrimRuns(now - kRunsKept, kTrimmedMax); });
+}
+
+}  // namespace tw::ingest
