@@ -101,7 +101,7 @@ class PullTest : public ::testing::Test {
     puller_.reset();
     store_.reset();
     applier_.reset();
-    applier_ = Must(Applier::Create(*db_, sources_, clock_, metrics_));
+    applier_ = Must(Applier::Create(*db_, sources_, clock_, metrics_, applier_options_));
     store_ = std::make_unique<DirectStore>(applier_->pull());
     puller_ = Must(Puller::Create({.sources = sources_,
                                    .transport = transport_,
@@ -163,6 +163,7 @@ class PullTest : public ::testing::Test {
   telemetry::Registry metrics_;
   std::optional<sqlite::Database> db_;
   std::vector<std::shared_ptr<const Source>> sources_;
+  ApplierOptions applier_options_;
   std::unique_ptr<Applier> applier_;
   ScriptedTransport transport_;
   std::unique_ptr<DirectStore> store_;
