@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "ingest/apply/sqlite_effects.h"
-#include "ingest/schema_view.h"
 
 namespace tw::ingest {
 namespace {
@@ -128,10 +127,15 @@ Result<std::unique_ptr<SqlitePull>> SqlitePull::Create(
 }
 
 Status SqlitePull::PrepareJobs(const std::string& table) {
-  TW_ASSIGN_OR_RETURN(const SchemaView schema, ReadSchema(database_));
-  const TableView* view = schema.Find(table);
-  const std::string name[] = {"job_name"};
-  if (view == nullptr || view->Find("is_active") == nullptr || !view->IsUnique(name)) {
+  TW_ASSIGN_OR_RETURN(Statement * read, Get("select name from pragma_table_info(?1)"));
+  read->BindText(1, table);
+  StringSet columns_of;
+  for (;;) {
+    TW_ASSIGN_OR_RETURN(const bool row, read->Step());
+    if (!row) break;
+    columns_of.emplace(read->ColumnText(0));
+  }
+  if (!columns_of.contains("job_name") || !columns_of.contains("is_active")) {
     return Fail(ErrorCode::kInvalidArgument,
                 "the jobs table " + table + " needs the columns job_name, unique, and is_active");
   }
@@ -143,13 +147,14 @@ Status SqlitePull::PrepareJobs(const std::string& table) {
   int index = 3;
   for (const std::string_view column : kJobColumns) {
     const std::string parameter = "?" + std::to_string(index++);
-    if (view->Find(column) == nullptr) continue;
+    if (!columns_of.contains(column)) continue;
     columns += ", " + std::string(column);
     values += ", " + parameter;
     updates += (updates.empty() ? "" : ", ") + std::string(column) + " = " + parameter;
   }
   insert_job_ = "insert into " + quoted + "(" + columns + ") values (" + values +
                 ") on conflict(job_name) do nothing";
+  TW_RETURN_IF_ERROR(Get(insert_job_));  // Fails when job_name is not unique.
   if (!updates.empty()) {
     update_job_ = "update " + quoted + " set " + updates + " where job_name = ?1";
   }

@@ -1,10 +1,27 @@
-#include "app/pull_thread.h"
+#include "app/pull_side.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "telemetry/log.h"
 
 namespace tw::app {
+
+namespace {
+
+Result<fetch::AddressGuard> MakeGuard(const OutboundConfig& config) {
+  std::vector<fetch::AddressRange> allowed;
+  for (const auto& text : config.allow_addresses) {
+    auto range = fetch::ParseRange(*text);
+    if (!range.ok()) {
+      return Fail(range.error().code, ToString(text.where) + ": " + range.error().message);
+    }
+    allowed.push_back(*range);
+  }
+  return fetch::AddressGuard(std::move(allowed));
+}
+
+}  // namespace
 
 template <typename T, typename Work>
 void StoreThreadPull::Run(Work work, Function<void(Result<T>)> done) {
@@ -73,6 +90,50 @@ void PullThread::Run(ingest::Puller& puller) {
     if (stopping_) return;
     woken_ = false;
   }
+}
+
+Status CheckOutbound(const OutboundConfig& config) {
+  TW_RETURN_IF_ERROR(MakeGuard(config));
+  return {};
+}
+
+Result<std::unique_ptr<PullSide>> PullSide::Create(const Wiring& wiring) {
+  const OutboundConfig& outbound = wiring.configuration.main.outbound;
+  TW_ASSIGN_OR_RETURN(auto guard, MakeGuard(outbound));
+  const bool pulls = std::ranges::any_of(
+      wiring.sources, [](const auto& source) { return !source->streams.empty(); });
+  if (!pulls) return std::unique_ptr<PullSide>();
+  std::unique_ptr<PullSide> side(new PullSide(wiring));
+  TW_ASSIGN_OR_RETURN(side->transport_,
+                      fetch::CurlTransport::Start({.guard = std::move(guard),
+                                                   .proxy = outbound.proxy,
+                                                   .ca_file = outbound.ca_file},
+                                                  wiring.clock, wiring.metrics));
+  TW_ASSIGN_OR_RETURN(
+      side->puller_,
+      ingest::Puller::Create(
+          {.sources = wiring.sources,
+           .transport = *side->transport_,
+           .store = side->store_,
+           .clock = wiring.clock,
+           .random = wiring.random,
+           .metrics = wiring.metrics,
+           .applied_sequence = [&applier = wiring.applier] { return applier.applied_sequence(); },
+           .wake = [thread = &side->thread_] { thread->Wake(); }},
+          {.download_directory = wiring.data_directory}));
+  TW_RETURN_IF_ERROR(wiring.applier.pull().AddJobs(side->puller_->JobRows()));
+  return side;
+}
+
+void PullSide::Stop() {
+  thread_.Stop();
+  transport_.reset();
+}
+
+Status PullSide::Housekeep() {
+  TW_ASSIGN_OR_RETURN(auto view, wiring_.applier.pull().ReadView());
+  puller_->OnView(std::move(view));
+  return wiring_.applier.pull().Trim(wiring_.clock.Wall());
 }
 
 }  // namespace tw::app

@@ -1,4 +1,5 @@
-// The thread that asks outside systems: runs a Puller, and the way from it to the store thread.
+// The pull side in a process: the thread that runs a Puller, its transport, and the way from it to
+// the store thread.
 #pragma once
 
 #include <condition_variable>
@@ -6,9 +7,13 @@
 #include <mutex>
 #include <thread>
 
+#include "app/configuration.h"
 #include "app/store_thread.h"
 #include "app/store_worker.h"
 #include "base/clock.h"
+#include "base/random.h"
+#include "fetch/curl_transport.h"
+#include "ingest/apply/applier.h"
 #include "ingest/apply/pull_applier.h"
 #include "ingest/poll/puller.h"
 
@@ -58,6 +63,46 @@ class PullThread {
   bool woken_ = false;
   bool stopping_ = false;
   std::thread thread_;
+};
+
+// Errors: kInvalidArgument with the place of what is no address range.
+Status CheckOutbound(const OutboundConfig& config);
+
+class PullSide {
+ public:
+  // Everything given outlives the object.
+  struct Wiring {
+    const Configuration& configuration;
+    std::string data_directory;
+    const std::vector<std::shared_ptr<const ingest::Source>>& sources;
+    ingest::Applier& applier;
+    StoreThread& store_thread;
+    StoreWorker& worker;
+    Clock& clock;
+    Random& random;
+    telemetry::Registry& metrics;
+  };
+  // Null when no source has streams. Before the store thread starts: it writes the jobs' rows.
+  static Result<std::unique_ptr<PullSide>> Create(const Wiring& wiring);
+  ~PullSide() { Stop(); }
+
+  void Start() { thread_.Start(*puller_); }
+  void Stop();
+  // On the store thread, about once a second: what it knows goes to the puller.
+  Status Housekeep();
+
+ private:
+  explicit PullSide(const Wiring& wiring)
+      : wiring_(wiring),
+        store_(wiring.store_thread, wiring.worker, wiring.applier.pull()),
+        thread_(wiring.clock) {}
+
+  const Wiring wiring_;
+  StoreThreadPull store_;
+  PullThread thread_;
+  std::unique_ptr<ingest::Puller> puller_;
+  // Ends first: what it still calls is there.
+  std::unique_ptr<fetch::CurlTransport> transport_;
 };
 
 }  // namespace tw::app
