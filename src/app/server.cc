@@ -10,6 +10,7 @@
 #include "app/pull_side.h"
 #include "app/store_thread.h"
 #include "ingest/apply/applier.h"
+#include "ingest/apply/pull_applier.h"
 #include "ingest/inbox/durable_tail.h"
 #include "ingest/inbox/inbox.h"
 #include "ingest/webhook/refused_store.h"
@@ -181,6 +182,7 @@ Status Server::Parts::MakePullSide() {
 // About once a second, on the store thread.
 Status Server::Parts::Housekeep() {
   TW_RETURN_IF_ERROR(refused->Trim());
+  TW_RETURN_IF_ERROR(applier->pull().DoRequests());
   return pull_side == nullptr ? Status() : pull_side->Housekeep();
 }
 

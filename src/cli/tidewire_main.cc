@@ -5,7 +5,9 @@
 
 #include "app/config.h"
 #include "cli/check.h"
+#include "cli/dead.h"
 #include "cli/docs_verb.h"
+#include "cli/jobs.h"
 #include "cli/output.h"
 #include "cli/serve.h"
 #include "cli/token.h"
@@ -55,6 +57,47 @@ void AddDocs(CLI::App& program, DocsArguments& docs, const std::function<void()>
   schema->require_subcommand(1);
   add(*schema, "config", "Of the main file", Reference::kConfigSchema);
   add(*schema, "source", "Of a source file", Reference::kSourceSchema);
+}
+
+// `jobs` and its verbs.
+void AddJobs(CLI::App& program, JobsArguments& jobs, const std::function<void()>& run) {
+  auto* verb = program.add_subcommand("jobs", "Scheduled work of a running server");
+  verb->require_subcommand(1);
+  const auto add = [&](const char* name, const char* help, JobsVerb what) {
+    auto* sub = verb->add_subcommand(name, help);
+    sub->add_option("--data", jobs.data_directory, "Its data directory (default: ./data)");
+    if (what != JobsVerb::kList) sub->add_option("job", jobs.name, "Name of the job")->required();
+    sub->callback([&jobs, run, what] {
+      jobs.verb = what;
+      run();
+    });
+  };
+  add("list", "What there is, when it ran and when it will", JobsVerb::kList);
+  add("run", "Run one now and wait for its end", JobsVerb::kRun);
+  add("pause", "Switch one off", JobsVerb::kPause);
+  add("resume", "Switch one on", JobsVerb::kResume);
+}
+
+// `dead` and its verbs.
+void AddDead(CLI::App& program, DeadArguments& dead, const std::function<void()>& run) {
+  auto* verb = program.add_subcommand("dead", "Events that could not be applied");
+  verb->require_subcommand(1);
+  const auto add = [&](const char* name, const char* help, DeadVerb what) {
+    auto* sub = verb->add_subcommand(name, help);
+    sub->add_option("--data", dead.data_directory, "The server's data directory (default: ./data)");
+    sub->add_option("--id", dead.id, "Only this one");
+    sub->add_option("--source", dead.source, "Only those of this source");
+    sub->add_option("--type", dead.type, "Only those of this type");
+    sub->add_option("--reason", dead.reason, "Only those that died of this");
+    if (what != DeadVerb::kList) sub->add_flag("--all", dead.all, "All of them");
+    sub->callback([&dead, run, what] {
+      dead.verb = what;
+      run();
+    });
+  };
+  add("list", "What there is, and why", DeadVerb::kList);
+  add("retry", "Apply them now, under the present configuration", DeadVerb::kRetry);
+  add("discard", "Forget them", DeadVerb::kDiscard);
 }
 
 int Run(int argc, char** argv) {
@@ -112,6 +155,18 @@ int Run(int argc, char** argv) {
   AddDocs(program, docs, [&] {
     docs.format = format();
     code = RunDocs(docs);
+  });
+
+  JobsArguments jobs;
+  AddJobs(program, jobs, [&] {
+    jobs.format = format();
+    code = RunJobs(jobs);
+  });
+
+  DeadArguments dead;
+  AddDead(program, dead, [&] {
+    dead.format = format();
+    code = RunDead(dead);
   });
 
   auto* version = program.add_subcommand("version", "Version of this program");

@@ -183,6 +183,12 @@ void SourceCompiler::CompileWebhook() {
   const WebhookConfig& webhook = *config_.webhook;
   source_.webhook = webhook;
   (void)BuildVerifiers(webhook, problems_);
+  for (const HandshakeConfig& handshake : webhook.handshake) {
+    if (const auto made = Handshake::Create(handshake); !made.ok()) {
+      problems_.Add(handshake.preset.where.known() ? handshake.preset.where : webhook.path.where,
+                    made.error().message);
+    }
+  }
   if (const auto pattern = ParsePathPattern(*webhook.path); !pattern.ok()) {
     problems_.Add(webhook.path.where, pattern.error().message);
   } else if (!webhook.path->starts_with("/hooks/")) {

@@ -16,6 +16,7 @@
 #include "config/types.h"
 #include "ingest/mapping/expression.h"
 #include "ingest/poll/poll_config.h"
+#include "ingest/webhook/handshake.h"
 
 namespace tw::ingest {
 
@@ -109,6 +110,7 @@ struct WebhookConfig {
   Text path;
   std::vector<Text> methods{Text(std::string("POST"))};
   AuthenticateAnyConfig authenticate;
+  std::vector<HandshakeConfig> handshake;
   config::ByteSize max_body = config::MiB(1);
   ReplyConfig reply;
   RefusedConfig refused;

@@ -82,6 +82,19 @@ constexpr void Describe(Of<AuthenticateConfig> auto& config, auto&& field) {
 constexpr void Describe(Of<AuthenticateAnyConfig> auto& config, auto&& field) {
   field(Required("any_of"), config.any_of, "Ways to prove who sends; one is enough.");
 }
+constexpr void Describe(Of<HandshakeConfig> auto& config, auto&& field) {
+  field("preset", config.preset,
+        "dropbox, meta-challenge, microsoft-graph, nylas, slack, x or zoom; fills the rest.");
+  field("method", config.method, "Method of the request.");
+  field("query", config.query, "Parameters that it has; an empty value: any.");
+  field("token_query", config.token_query, "Parameter that must be verify_token.");
+  field("verify_token", config.verify_token, "What was agreed with the provider.");
+  field("at", config.at, "Where a signed body says that it is a handshake.");
+  field("equals", config.equals, "What it says there.");
+  field("echo_query", config.echo_query, "Answer: this parameter, as text.");
+  field("echo", config.echo, "Answer: this value of the body, as text.");
+  field("secret", config.secret, "Key of the HMAC in the answer of zoom and x.");
+}
 constexpr void Describe(Of<ReplyConfig> auto& config, auto&& field) {
   field("status", config.status, 200u, 299u, "Status of the reply to an accepted delivery.");
   field("content_type", config.content_type, "Its type.");
@@ -115,6 +128,7 @@ constexpr void Describe(Of<WebhookConfig> auto& config, auto&& field) {
   field(Required("path"), config.path, "Path of the endpoint; {name} is a parameter.");
   field("methods", config.methods, "Methods it takes.");
   field(Required("authenticate"), config.authenticate, "Who may send.");
+  field("handshake", config.handshake, "Requests that ask whether the address is ours.");
   field("max_body", config.max_body, config::KiB(1), config::MiB(64), "Largest body.");
   field("reply", config.reply, "Reply to an accepted delivery.");
   field("refused", config.refused, "Reply to a refused one, and what is kept of it.");

@@ -73,6 +73,9 @@ Node WithAuthenticationSecrets(const Node& root, Reader& reader) {
   Node resolved = root;
   Node& authenticate = resolved.At("webhook").At("authenticate");
   authenticate = WithSecrets(authenticate, secrets == nullptr ? Node() : *secrets, reader);
+  if (webhook->Find("handshake") == nullptr) return resolved;
+  Node& handshake = resolved.At("webhook").At("handshake");
+  handshake = WithSecrets(handshake, secrets == nullptr ? Node() : *secrets, reader);
   return resolved;
 }
 

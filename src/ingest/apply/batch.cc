@@ -246,11 +246,18 @@ Status Batch::Release(uint16_t source, const std::string& tenant_key) {
 
 Status Batch::ReleaseOne(uint16_t source, const KeptEvent& kept) {
   TW_RETURN_IF_ERROR(state_.effects->RemoveParked(kept.id));
+  TW_RETURN_IF_ERROR(Retry(source, kept));
+  return {};
+}
+
+Result<EventStatus> Batch::Retry(uint16_t source, const KeptEvent& kept) {
   EventResult result;
   const auto document = json::Parse(kept.event);
   const auto events = document.ok() ? state_.sources[source]->events.Select(document->root())
                                     : std::vector<mapping::Selected>();
-  if (kept.index >= events.size()) {
+  if (!document.ok()) {
+    result = DeadResult("malformed", document.error().message);
+  } else if (kept.index >= events.size()) {
     result = DeadResult("mapping", "the event is not in its delivery any more");
   } else {
     const mapping::Selected& event = events[kept.index];
@@ -273,9 +280,17 @@ Status Batch::ReleaseOne(uint16_t source, const KeptEvent& kept) {
   const std::optional<std::string_view> tenant =
       result.tenant == nullptr ? std::nullopt
                                : std::optional<std::string_view>(result.tenant->tenant.name);
-  if (state_.sources[source]->log.table.empty()) return {};
-  return state_.effects->UpdateLog(source, kept.sequence, tenant, StatusText(result), result.error,
-                                   now_);
+  if (result.status == EventStatus::kParked) {
+    KeptEvent waiting = kept;
+    waiting.tenant_key = result.tenant_key;
+    TW_RETURN_IF_ERROR(state_.effects->Park(waiting));
+    state_.parked.emplace(source, result.tenant_key);
+  }
+  if (!state_.sources[source]->log.table.empty()) {
+    TW_RETURN_IF_ERROR(state_.effects->UpdateLog(source, kept.sequence, tenant, StatusText(result),
+                                                 result.error, now_));
+  }
+  return result.status;
 }
 
 bool Batch::HasHealthRow(uint16_t source) const {

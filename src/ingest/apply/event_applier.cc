@@ -151,7 +151,8 @@ Status EventApplier::ApplyPlan(const EventOrigin& origin, const EventPlan& plan,
     if (origin.channel == kWebhookChannel) return {};
   }
   TW_ASSIGN_OR_RETURN(result.changed,
-                      WriteRows(origin, plan, input, sighted.occurred_at, has_time));
+                      WriteRows(origin, plan, input, exact ? *input.at : sighted.occurred_at,
+                                has_time));
   return {};
 }
 

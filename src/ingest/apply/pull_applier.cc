@@ -1,5 +1,8 @@
 #include "ingest/apply/pull_applier.h"
 
+#include <algorithm>
+
+#include "ingest/apply/batch.h"
 #include "ingest/apply/pull_batch.h"
 #include "json/json.h"
 
@@ -8,6 +11,17 @@ namespace {
 
 constexpr std::chrono::days kRunsKept{30};
 constexpr int kTrimmedMax = 5'000;
+
+constexpr int kDeadMax = 10'000;      // Of one request.
+constexpr size_t kDeadBatch = 500;    // Of one transaction.
+
+Result<DeadFilter> FilterOf(std::string_view text) {
+  TW_ASSIGN_OR_RETURN(const json::Document document, json::Parse(text));
+  const auto part = [&](std::string_view name) {
+    return std::string(document.root()[name].AsString().value_or(""));
+  };
+  return DeadFilter{part("source"), part("type"), part("reason"), part("id")};
+}
 
 std::string LeaseKey(std::string_view job) { return "lease\x1f" + std::string(job); }
 
@@ -127,6 +141,57 @@ Status PullApplier::End(const JobEnd& end) {
 
 Status PullApplier::Raise(const Alert& alert) {
   return InTransaction([&] { return effects_->WriteAlert(alert); });
+}
+
+Status PullApplier::DoRequests() {
+  TW_ASSIGN_OR_RETURN(const auto requests, effects_->PendingRequests());
+  for (const OperatorRequest& request : requests) {
+    const bool retry = request.verb == "dead_retry";
+    if (!retry && request.verb != "dead_discard") continue;
+    std::string said = "not understood";
+    if (const auto filter = FilterOf(request.argument); filter.ok()) {
+      TW_ASSIGN_OR_RETURN(said, retry ? RetryDead(*filter) : DiscardDead(*filter));
+    }
+    TW_RETURN_IF_ERROR(InTransaction(
+        [&] { return effects_->EndRequest(request.id, said, state_.clock.Wall()); }));
+  }
+  return {};
+}
+
+Result<std::string> PullApplier::RetryDead(const DeadFilter& filter) {
+  uint64_t applied = 0;
+  uint64_t dead = 0;
+  // A letter that dies again comes back under a new id: only those of now are tried.
+  TW_ASSIGN_OR_RETURN(const auto all, effects_->DeadLetters(filter, kDeadMax));
+  for (size_t at = 0; at < all.size(); at += kDeadBatch) {
+    const size_t end = std::min(all.size(), at + kDeadBatch);
+    TW_RETURN_IF_ERROR(InTransaction([&]() -> Status {
+      Batch batch(state_, Isolation::kIsolated);
+      for (size_t i = at; i < end; ++i) {
+        const auto source = state_.source_by_name.find(all[i].source);
+        if (source == state_.source_by_name.end()) {
+          ++dead;
+          continue;
+        }
+        TW_RETURN_IF_ERROR(effects_->RemoveDeadLetter(all[i].id));
+        TW_ASSIGN_OR_RETURN(const EventStatus status, batch.Retry(source->second, all[i]));
+        ++(status == EventStatus::kDead ? dead : applied);
+      }
+      return batch.Finish();
+    }));
+  }
+  return std::to_string(applied) + " applied, " + std::to_string(dead) + " still dead";
+}
+
+Result<std::string> PullApplier::DiscardDead(const DeadFilter& filter) {
+  TW_ASSIGN_OR_RETURN(const auto all, effects_->DeadLetters(filter, kDeadMax));
+  TW_RETURN_IF_ERROR(InTransaction([&]() -> Status {
+    for (const KeptEvent& letter : all) {
+      TW_RETURN_IF_ERROR(effects_->RemoveDeadLetter(letter.id));
+    }
+    return {};
+  }));
+  return std::to_string(all.size()) + " discarded";
 }
 
 Status PullApplier::Trim(WallTime now) {

@@ -26,12 +26,16 @@ class PullApplier {
   Result<PullResult> Apply(const PullWork& work);
   Status End(const JobEnd& end);
   Status Raise(const Alert& alert);
+  // Does what operators asked for beyond jobs: dead letters, tried again or discarded.
+  Status DoRequests();
   // Removes old runs.
   Status Trim(WallTime now);
 
  private:
   template <typename Work>
   Status InTransaction(Work work);
+  Result<std::string> RetryDead(const DeadFilter& filter);
+  Result<std::string> DiscardDead(const DeadFilter& filter);
 
   IngestState& state_;
   std::unique_ptr<PullEffects> effects_;

@@ -81,12 +81,19 @@ Result<bool> PullBatch::Prolong() {
 }
 
 Status PullBatch::ApplyPage(const PulledPage& page) {
-  for (const mapping::Selected& selected : page.records) {
+  const auto apply = [&](const mapping::Selected& selected) -> Status {
     const BindingInput input{.source = &source(), .tenant = &tenant_};
     const auto id = EvaluateOn(stream().id, selected.item, selected.parent, input).value.ToText();
     const std::string text = selected.item.ToText();
-    TW_RETURN_IF_ERROR(
-        ApplyRecord(page, selected.item, selected.parent, nullptr, id.value_or(""), text));
+    return ApplyRecord(page, selected.item, selected.parent, nullptr, id.value_or(""), text);
+  };
+  // In the order in which it happened: neighbours in time then pair with the nearest.
+  if (stream().order == StreamOrder::kNewestFirst) {
+    for (auto it = page.records.rbegin(); it != page.records.rend(); ++it) {
+      TW_RETURN_IF_ERROR(apply(*it));
+    }
+  } else {
+    for (const mapping::Selected& selected : page.records) TW_RETURN_IF_ERROR(apply(selected));
   }
   for (const CsvRow& row : page.rows) {
     const std::string text = TextOfRow(row);

@@ -27,6 +27,15 @@ struct DeadRecord {
   WallTime at;
 };
 
+// Empty parts take everything.
+struct DeadFilter {
+  std::string source;
+  std::string type;
+  std::string reason;
+  std::string id;
+  int64_t after = 0;  // Ids above it.
+};
+
 struct RunRecord {
   std::string_view id;
   std::string_view job;
@@ -78,6 +87,10 @@ class PullEffects {
 
   // Replaces what is known of the same record.
   virtual Status BuryRecord(const DeadRecord& record) = 0;
+
+  // Dead letters of webhooks, by what is set of the filter, oldest first.
+  virtual Result<std::vector<KeptEvent>> DeadLetters(const DeadFilter& filter, int max) = 0;
+  virtual Status RemoveDeadLetter(int64_t id) = 0;
 
   // The jobs table. WriteJob makes the row when it is missing and never touches is_active of one
   // that is there.

@@ -414,6 +414,45 @@ Status SqlitePull::BuryRecord(const DeadRecord& record) {
   return write->Run();
 }
 
+Result<std::vector<KeptEvent>> SqlitePull::DeadLetters(const DeadFilter& filter, int max) {
+  TW_ASSIGN_OR_RETURN(
+      Statement * read,
+      Get("select id, source, sequence, event_index, event_type, reason, error, config_version, "
+          "received_at, event, signed_id from tidewire_dead_letter where id > ?6 and "
+          "(?1 = '' or source = ?1) and (?2 = '' or event_type = ?2) and (?3 = '' or reason = ?3) "
+          "and (?4 = '' or id = cast(?4 as integer)) order by id limit ?5"));
+  read->BindText(1, filter.source);
+  read->BindText(2, filter.type);
+  read->BindText(3, filter.reason);
+  read->BindText(4, filter.id);
+  read->BindInt(5, max);
+  read->BindInt(6, filter.after);
+  std::vector<KeptEvent> letters;
+  for (;;) {
+    TW_ASSIGN_OR_RETURN(const bool row, read->Step());
+    if (!row) return letters;
+    KeptEvent& letter = letters.emplace_back();
+    letter.id = read->ColumnInt(0);
+    letter.source = read->ColumnText(1);
+    letter.sequence = static_cast<uint64_t>(read->ColumnInt(2));
+    letter.index = static_cast<uint32_t>(read->ColumnInt(3));
+    letter.event_type = read->ColumnText(4);
+    letter.reason = read->ColumnText(5);
+    letter.error = read->ColumnText(6);
+    letter.config_version = read->ColumnText(7);
+    letter.received_at = WallTime(std::chrono::microseconds(read->ColumnInt(8)));
+    letter.event = read->ColumnText(9);
+    letter.signed_id = read->ColumnText(10);
+    letter.channel = "webhook";
+  }
+}
+
+Status SqlitePull::RemoveDeadLetter(int64_t id) {
+  TW_ASSIGN_OR_RETURN(Statement * write, Get("delete from tidewire_dead_letter where id = ?1"));
+  write->BindInt(1, id);
+  return write->Run();
+}
+
 Result<std::vector<JobRow>> SqlitePull::ReadJobs() {
   TW_ASSIGN_OR_RETURN(Statement * read, Get(read_jobs_));
   std::vector<JobRow> rows;

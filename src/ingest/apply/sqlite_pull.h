@@ -39,6 +39,8 @@ class SqlitePull final : public PullEffects {
                             WallTime since) override;
   Status TrimRuns(WallTime before, int max) override;
   Status BuryRecord(const DeadRecord& record) override;
+  Result<std::vector<KeptEvent>> DeadLetters(const DeadFilter& filter, int max) override;
+  Status RemoveDeadLetter(int64_t id) override;
   Result<std::vector<JobRow>> ReadJobs() override;
   Status WriteJob(const JobRow& row) override;
   Result<std::vector<OperatorRequest>> PendingRequests() override;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "ingest/webhook/handshake.h"
 #include "ingest/webhook/verifiers.h"
 #include "json/json.h"
 
@@ -34,6 +35,7 @@ struct Endpoint::Parts {
   const Source* source = nullptr;
   PathPattern path;
   std::vector<Verifier> verifiers;
+  std::vector<Handshake> handshakes;
   std::vector<std::string> kept_headers;  // Lower case; never one that holds a secret.
   std::string allow;
 
@@ -84,6 +86,10 @@ Result<std::unique_ptr<Endpoint>> Endpoint::Create(const Source& source) {
     if (verifier.scheme().kind == Scheme::Kind::kHmac) continue;
     std::erase(parts->kept_headers, ToLower(verifier.scheme().header));
   }
+  for (const HandshakeConfig& config : source.webhook->handshake) {
+    TW_ASSIGN_OR_RETURN(auto handshake, Handshake::Create(config));
+    parts->handshakes.push_back(std::move(handshake));
+  }
   for (const Text& method : source.webhook->methods) {
     parts->allow += (parts->allow.empty() ? "" : ", ") + *method;
   }
@@ -112,8 +118,27 @@ HookVerdict Endpoint::Judge(const HookRequest& request) const {
   };
   const auto parameter = parts_->path.Match(request.path);
   if (!parameter) return refuse(Kind::kNotFound, 404, "not_found");
+  const auto shake = [&](bool authenticated) -> std::optional<HookVerdict> {
+    for (const Handshake& handshake : parts_->handshakes) {
+      if (handshake.needs_authentication() != authenticated) continue;
+      auto answer = handshake.Judge(request);
+      if (!answer) continue;
+      return HookVerdict{
+          .kind = Kind::kReply,
+          .reply = {answer->status, std::move(answer->content_type), std::move(answer->body)}};
+    }
+    return std::nullopt;
+  };
+  if (auto answered = shake(false)) return *std::move(answered);
   const auto named = [&](const Text& method) { return *method == request.method; };
   if (std::ranges::none_of(webhook.methods, named)) {
+    // A method that only handshakes have tells nothing of the address.
+    const auto of_handshake = [&](const Handshake& handshake) {
+      return handshake.method() == request.method;
+    };
+    if (std::ranges::any_of(parts_->handshakes, of_handshake)) {
+      return refuse(Kind::kNotFound, 404, "not_found");
+    }
     HookVerdict verdict = refuse(Kind::kMethodNotAllowed, 405, "method_not_allowed");
     verdict.allow = parts_->allow;
     return verdict;
@@ -145,6 +170,7 @@ HookVerdict Endpoint::Judge(const HookRequest& request) const {
   if (!accepted->ProvesBody() && !json::Parse(request.body).ok()) {
     return refuse(Kind::kMalformed, 400, "malformed_json");
   }
+  if (auto answered = shake(true)) return *std::move(answered);
   HookVerdict verdict{.kind = Kind::kAccept};
   verdict.reply = {static_cast<int>(webhook.reply.status), webhook.reply.content_type,
                    webhook.reply.body};
