@@ -120,7 +120,8 @@ Result<std::unique_ptr<PullSide>> PullSide::Create(const Wiring& wiring) {
            .metrics = wiring.metrics,
            .applied_sequence = [&applier = wiring.applier] { return applier.applied_sequence(); },
            .wake = [thread = &side->thread_] { thread->Wake(); }},
-          {.download_directory = wiring.data_directory}));
+          // The directory's lock allows one process; a lease of an earlier one is nobody's.
+          {.download_directory = wiring.data_directory, .owner = "data-directory"}));
   TW_RETURN_IF_ERROR(wiring.applier.pull().AddJobs(side->puller_->JobRows()));
   return side;
 }

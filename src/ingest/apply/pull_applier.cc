@@ -82,7 +82,7 @@ Result<Claimed> PullApplier::Claim(const ClaimRequest& request) {
       const bool ours = document->root()["owner"].AsString() == request.lease.owner;
       const bool expired = WallTime(std::chrono::microseconds(until)) <= request.now;
       if (!ours && !expired) return {};
-      claimed.lost_before = !ours;
+      claimed.lost_before = true;  // One that ends gives its lease back.
     }
     json::Writer writer;
     writer.Object()

@@ -111,7 +111,7 @@ class PullTest : public ::testing::Test {
                                    .metrics = metrics_,
                                    .applied_sequence = [this] { return applier_->applied_sequence(); },
                                    .wake = {}},
-                                  {.download_directory = directory_}));
+                                  {.download_directory = directory_, .owner = owner_}));
     MustOk(applier_->pull().AddJobs(puller_->JobRows()));
     Look();
   }
@@ -164,6 +164,7 @@ class PullTest : public ::testing::Test {
   std::optional<sqlite::Database> db_;
   std::vector<std::shared_ptr<const Source>> sources_;
   ApplierOptions applier_options_;
+  std::string owner_;
   std::unique_ptr<Applier> applier_;
   ScriptedTransport transport_;
   std::unique_ptr<DirectStore> store_;

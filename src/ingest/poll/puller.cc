@@ -65,7 +65,7 @@ Puller::Parts::Parts(Wiring w, PullerOptions o, std::vector<std::unique_ptr<Job>
     : wiring(std::move(w)),
       options(std::move(o)),
       jobs(std::move(all)),
-      owner(wiring.random.Hex(8)),
+      owner(options.owner.empty() ? wiring.random.Hex(8) : options.owner),
       mailbox(std::make_shared<Mailbox>(wiring.wake)),
       metrics(wiring.metrics) {}
 

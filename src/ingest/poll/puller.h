@@ -50,6 +50,9 @@ struct PullerOptions {
   // A tenant whose credentials were refused is tried again after this.
   std::chrono::milliseconds unauthorized_pause = std::chrono::hours{1};
   std::string download_directory = "/tmp";
+  // Who we are in leases; empty: nobody else is this process. Where only one process can use the
+  // database, a fixed name lets the next one take up at once what a killed one has left.
+  std::string owner;
 };
 
 class Puller {

@@ -136,6 +136,19 @@ TEST_F(JobsTest, J4_AJobThatDiedIsLostAndGoesOnFromItsPlace) {
             1);
 }
 
+// Where one process at a time uses the database, the next one need not wait for the lease.
+TEST_F(JobsTest, J4_TheNextProcessOfTheSameDirectoryGoesOnAtOnce) {
+  owner_ = "data-directory";
+  Load(kSchema, Yaml("{ schedule: { every: 1h }, run: [items] }"));
+  store_->die_before_apply = 1;
+  Pass(std::chrono::minutes(50));
+  EXPECT_EQ(Runs(), "0");
+  Start();
+  Run("sync");
+  EXPECT_EQ(Runs(), "1");
+  EXPECT_THAT(store_->alerts, ::testing::Contains(StartsWith("job_lost")));
+}
+
 TEST_F(JobsTest, J5_EveryThirtySecondsForADay) {
   Load(kSchema, Yaml(R"({ schedule: { cron: "*/30 * * * * *", tz: UTC }, run: [items] })"));
   clock_.SetWall(At("2026-01-06T00:00:00Z"));
