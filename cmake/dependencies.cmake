@@ -10,6 +10,7 @@ endfunction()
 
 find_package(OpenSSL 3 REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(CURL 7.85 REQUIRED)  # CURLOPT_PROTOCOLS_STR
 find_package(SQLite3 REQUIRED)
 find_package(fmt REQUIRED)
 find_package(simdjson REQUIRED)
@@ -29,6 +30,7 @@ tw_dependency(re2 PkgConfig::RE2)
 tw_dependency(pg_query pg_query)
 tw_dependency(libpq PkgConfig::LIBPQ)
 tw_dependency(date_tz date-tz)
+tw_dependency(curl CURL::libcurl)
 tw_dependency(asio Boost::headers Threads::Threads)
 target_compile_definitions(dep_asio INTERFACE BOOST_ASIO_NO_DEPRECATED)
 

@@ -23,6 +23,7 @@ namespace {
 class DevelopmentEnvironment final : public config::Environment {
  public:
   std::optional<std::string> Variable(const std::string& name) const override {
+    if (name == "TIDEWIRE_OUTREACH_URL") return "https://outreach.example.com/api";
     return name == "TIDEWIRE_HOOK_SECRET" ? "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" : "dev";
   }
   Result<std::string> ReadFile(const std::string& path, size_t) const override {

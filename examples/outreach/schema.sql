@@ -3,7 +3,8 @@ create table if not exists client_registry(
   bison_workspace_id bigint not null primary key,
   workspace_name text not null unique,
   is_active boolean not null default 1,
-  timezone text not null default 'America/New_York'
+  timezone text not null default 'America/New_York',
+  bison_api_key text -- a secret: no role may read this table
 );
 
 create table if not exists client_leads(
@@ -83,3 +84,16 @@ create table if not exists webhook_delivery_log(
 );
 create index if not exists webhook_delivery_log_received
   on webhook_delivery_log(source, received_at);
+
+-- The scheduled work. Set is_active to 0 to stop a job.
+create table if not exists scheduled_jobs(
+  job_name text not null primary key,
+  job_type text,
+  schedule text,
+  is_active boolean not null default 1,
+  endpoint text,
+  last_run_at timestamptz,
+  last_status text,
+  last_error text,
+  next_run_at timestamptz
+);

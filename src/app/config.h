@@ -246,12 +246,37 @@ constexpr void Describe(config::Of<TableConfig> auto& config, auto&& field) {
   field("policies", config.policies, "Who may see which rows; none: nobody but service_role.");
 }
 
+struct OutboundConfig {
+  std::vector<config::Located<std::string>> allow_addresses;
+  std::string proxy;
+  std::string ca_file;
+};
+
+constexpr void Describe(config::Of<OutboundConfig> auto& config, auto&& field) {
+  field("allow_addresses", config.allow_addresses,
+        "Addresses that are not public and may be asked all the same, as 127.0.0.0/8.");
+  field(config::Expands("proxy"), config.proxy, "HTTP proxy for our own requests.");
+  field("ca_file", config.ca_file, "PEM file of trusted certificates; default: the system's.");
+}
+
+struct JobsConfig {
+  config::Located<std::string> table{std::string("tidewire_job")};
+};
+
+constexpr void Describe(config::Of<JobsConfig> auto& config, auto&& field) {
+  field("table", config.table,
+        "Table that shows the jobs and switches them: job_name and is_active, and of job_type, "
+        "schedule, endpoint, last_run_at, last_status, last_error, next_run_at what it has.");
+}
+
 struct MainConfig {
   uint32_t version = 1;
   ServerConfig server;
   AuthConfig auth;
   HistoryConfig history;
   StoreConfig store;
+  OutboundConfig outbound;
+  JobsConfig jobs;
   config::OrderedMap<TableConfig> tables;
   ChannelsConfig channels;
   LimitsConfig limits;
@@ -264,13 +289,15 @@ constexpr void Describe(config::Of<MainConfig> auto& config, auto&& field) {
   field("auth", config.auth, "Who may connect.");
   field("history", config.history, "What is kept for clients that return.");
   field("store", config.store, "The database.");
+  field("outbound", config.outbound, "Requests that we make to outside systems.");
+  field("jobs", config.jobs, "Scheduled work.");
   field("tables", config.tables,
         "Tables that clients may follow and read, with their policies. On PostgreSQL the policies "
         "are the database's own, and no tables means all that the publication has.");
   field("channels", config.channels, "Broadcasts, presence and private channels.");
   field("limits", config.limits, "Rates and sizes of realtime clients.");
   field("sources", config.sources,
-        "Outside systems: name → source file. The name is part of the hook's path.");
+        "Outside systems: name → source file. A file of several sources names them itself.");
 }
 
 }  // namespace tw::app

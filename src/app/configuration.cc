@@ -109,10 +109,15 @@ Result<Configuration> LoadConfiguration(const FileSet& files, std::string_view m
   }
   for (const auto& item : configuration.main.sources) {
     TW_ASSIGN_OR_RETURN(auto file, ReadNamed(files, item.value));
-    SourceFile source{.name = item.key, .file = file.name, .text = std::move(file.text)};
-    TW_ASSIGN_OR_RETURN(source.config,
-                        ingest::LoadSourceConfig(source.text, source.file, environment));
-    configuration.sources.push_back(std::move(source));
+    TW_ASSIGN_OR_RETURN(auto configs, ingest::LoadSourceConfigs(file.text, file.name, environment));
+    for (ingest::SourceConfig& config : configs) {
+      // Of several sources in one file, each has its own name there.
+      SourceFile source{.name = configs.size() == 1 ? item.key : *config.source,
+                        .file = file.name,
+                        .text = file.text};
+      source.config = std::move(config);
+      configuration.sources.push_back(std::move(source));
+    }
   }
   TW_ASSIGN_OR_RETURN(configuration.tls, LoadTls(files, configuration.main.server.tls));
   return configuration;

@@ -36,7 +36,8 @@ Result<std::string> Mint(std::string_view secret, const DevUser& user, WallTime 
 StringMap<std::string> DevEnvironment() {
   return {{"TIDEWIRE_JWT_SECRET", std::string(kDevJwtSecret)},
           {"TIDEWIRE_HOOK_TOKEN", std::string(kDevHookToken)},
-          {"TIDEWIRE_HOOK_SECRET", std::string(kDevHookSecret)}};
+          {"TIDEWIRE_HOOK_SECRET", std::string(kDevHookSecret)},
+          {"TIDEWIRE_OUTREACH_URL", "http://127.0.0.1:4811/api"}};
 }
 
 std::unique_ptr<FileSet> EmbeddedExample() { return std::make_unique<EmbeddedFiles>(); }

@@ -10,10 +10,12 @@
 #include "app/loop_parts.h"
 #include "app/postgres_store.h"
 #include "app/prepared_store.h"
+#include "app/pull_side.h"
 #include "app/store_thread.h"
 #include "base/check.h"
 #include "capture/postgres/position.h"
 #include "ingest/apply/applier.h"
+#include "ingest/apply/pull_applier.h"
 #include "ingest/inbox/durable_tail.h"
 #include "ingest/inbox/inbox.h"
 #include "ingest/webhook/refused_store.h"
@@ -74,6 +76,8 @@ struct Server::Parts final : gateway::Readiness {
   Status MakeStore();
   Status MakePostgres();
   Status MakeInbox();
+  Status MakePullSide();
+  Status Housekeep();
   Status MakeLoops();
   Status MakeLoop(size_t index, const auth::JwtKey& key, const auth::ApiKeys& api_keys,
                   const InnerSnapshot& inner);
@@ -117,17 +121,21 @@ struct Server::Parts final : gateway::Readiness {
   std::unique_ptr<ingest::InboxWriter> inbox;
   std::unique_ptr<StoreWorker> worker;
   std::unique_ptr<StoreThread> store_thread;
+
+  std::unique_ptr<PullSide> pull_side;  // Null when no source has streams.
 };
 
 Status Server::Parts::MakeStore() {
   const std::string path = options.data_directory + "/tidewire.db";
   TW_ASSIGN_OR_RETURN(prepared, PrepareStore(configuration, path, {}, random, metrics));
   TW_ASSIGN_OR_RETURN(applier, ingest::Applier::Create(prepared.store->database(),
-                                                       prepared.sources, clock, metrics));
+                                                       prepared.sources, clock, metrics,
+                                                       {.jobs_table = *configuration.main.jobs.table}));
   // One store for all sources: the longest keep, the sum of the bytes.
   ingest::RefusedLimits refused_limits{.keep = std::chrono::seconds{0}, .bytes_max = 0};
   for (const auto& source : prepared.sources) {
-    const auto& config = source->webhook.refused;
+    if (!source->webhook) continue;
+    const auto& config = source->webhook->refused;
     refused_limits.keep = std::max(
         refused_limits.keep, std::chrono::duration_cast<std::chrono::seconds>(config.keep));
     refused_limits.bytes_max += config.keep_bytes.bytes;
@@ -135,6 +143,7 @@ Status Server::Parts::MakeStore() {
   TW_ASSIGN_OR_RETURN(refused, ingest::RefusedStore::Create(prepared.store->database(), clock,
                                                             metrics, refused_limits));
   for (const auto& source : prepared.sources) {
+    if (!source->webhook) continue;
     TW_ASSIGN_OR_RETURN(auto endpoint, ingest::Endpoint::Create(*source));
     endpoints.push_back(std::move(endpoint));
   }
@@ -178,7 +187,7 @@ Status Server::Parts::MakeInbox() {
                           .durable_head = [this] { return inbox->durable_head(); },
                           .oldest_sequence = oldest,
                           .publish = [this](BatchPtr batch) { Publish(std::move(batch)); },
-                          .housekeeping = [this] { return refused->Trim(); },
+                          .housekeeping = [this] { return Housekeep(); },
                           .reclaim = [this](uint64_t up_to) { inbox->RequestReclaim(up_to); },
                           .clock = clock,
                           .metrics = metrics},
@@ -193,6 +202,26 @@ Status Server::Parts::MakeInbox() {
         fatal.store(true);
       });
   return {};
+}
+
+Status Server::Parts::MakePullSide() {
+  TW_ASSIGN_OR_RETURN(pull_side, PullSide::Create({.configuration = configuration,
+                                                   .data_directory = options.data_directory,
+                                                   .sources = prepared.sources,
+                                                   .applier = *applier,
+                                                   .store_thread = *store_thread,
+                                                   .worker = *worker,
+                                                   .clock = clock,
+                                                   .random = random,
+                                                   .metrics = metrics}));
+  return {};
+}
+
+// About once a second, on the store thread.
+Status Server::Parts::Housekeep() {
+  TW_RETURN_IF_ERROR(refused->Trim());
+  TW_RETURN_IF_ERROR(applier->pull().DoRequests());
+  return pull_side == nullptr ? Status() : pull_side->Housekeep();
 }
 
 Status Server::Parts::MakeLoops() {
@@ -314,6 +343,7 @@ Status Server::Parts::Listen() {
 void Server::Parts::StartThreads() {
   store_thread->Start();
   if (postgres != nullptr) postgres->Start();
+  if (pull_side != nullptr) pull_side->Start();
   for (const auto& parts : loops) {
     parts->thread = std::thread([&loop = parts->loop] { loop.Run(); });
   }
@@ -341,6 +371,8 @@ void Server::Parts::Stop() {
       parts.gateway->Drain();
     });
   }
+  // No new work from outside; what is under way goes on at the next start.
+  if (pull_side != nullptr) pull_side->Stop();
   // Accepted deliveries become durable and are answered; then the loops may go.
   if (inbox != nullptr) inbox->Stop();
   if (store_thread != nullptr) store_thread->Stop();
@@ -388,6 +420,7 @@ Result<std::unique_ptr<Server>> Server::Start(const Configuration& configuration
   TW_RETURN_IF_ERROR(server->parts_->MakeStore());
   TW_RETURN_IF_ERROR(server->parts_->MakePostgres());
   TW_RETURN_IF_ERROR(server->parts_->MakeInbox());
+  TW_RETURN_IF_ERROR(server->parts_->MakePullSide());
   TW_RETURN_IF_ERROR(server->parts_->MakeLoops());
   TW_RETURN_IF_ERROR(server->parts_->Listen());
   server->parts_->StartThreads();
@@ -400,8 +433,10 @@ Status CheckAgainstStore(const Configuration& configuration, const std::string& 
   TW_ASSIGN_OR_RETURN(const auto prepared,
                       PrepareStore(configuration, database_path, {}, random, metrics));
   for (const auto& source : prepared.sources) {
-    TW_RETURN_IF_ERROR(ingest::Endpoint::Create(*source));
+    if (source->webhook) TW_RETURN_IF_ERROR(ingest::Endpoint::Create(*source));
   }
+  TW_RETURN_IF_ERROR(ingest::CheckJobs(prepared.sources));
+  TW_RETURN_IF_ERROR(CheckOutbound(configuration.main.outbound));
   TW_RETURN_IF_ERROR(MakeKey(configuration.main.auth));
   TW_RETURN_IF_ERROR(MakeApiKeys(configuration.main.auth));
   return {};

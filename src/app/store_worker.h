@@ -51,6 +51,8 @@ class StoreWorker {
   // Does what is due. True when more may be due at once; false: wait for a group or some
   // milliseconds. Errors: transient ones of the store (retry later); nothing is lost.
   Result<bool> Turn();
+  // A task between two turns has committed: the next one publishes it.
+  void NoteCommit() { committed_ = true; }
 
  private:
   Result<bool> ApplyNext();
@@ -63,6 +65,7 @@ class StoreWorker {
   const StoreWorkerOptions options_;
   MonoTime next_timer_{};
   uint64_t reclaimed_ = 0;
+  bool committed_ = false;
   telemetry::Gauge& lag_;
   telemetry::Histogram& apply_seconds_;
 };

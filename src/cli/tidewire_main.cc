@@ -8,6 +8,9 @@
 #include "cli/drain.h"
 #include "cli/docs_verb.h"
 #include "cli/doctor.h"
+#include "cli/dead.h"
+#include "cli/docs_verb.h"
+#include "cli/jobs.h"
 #include "cli/output.h"
 #include "cli/policy_verb.h"
 #include "cli/serve.h"
@@ -75,6 +78,47 @@ void AddPostgres(CLI::App& program, DoctorArguments& doctor, InitPostgresArgumen
   postgres->add_option("--role", init.role, "The role that Tidewire connects as")
       ->capture_default_str();
   postgres->callback(run_init);
+}
+
+// `jobs` and its verbs.
+void AddJobs(CLI::App& program, JobsArguments& jobs, const std::function<void()>& run) {
+  auto* verb = program.add_subcommand("jobs", "Scheduled work of a running server");
+  verb->require_subcommand(1);
+  const auto add = [&](const char* name, const char* help, JobsVerb what) {
+    auto* sub = verb->add_subcommand(name, help);
+    sub->add_option("--data", jobs.data_directory, "Its data directory (default: ./data)");
+    if (what != JobsVerb::kList) sub->add_option("job", jobs.name, "Name of the job")->required();
+    sub->callback([&jobs, run, what] {
+      jobs.verb = what;
+      run();
+    });
+  };
+  add("list", "What there is, when it ran and when it will", JobsVerb::kList);
+  add("run", "Run one now and wait for its end", JobsVerb::kRun);
+  add("pause", "Switch one off", JobsVerb::kPause);
+  add("resume", "Switch one on", JobsVerb::kResume);
+}
+
+// `dead` and its verbs.
+void AddDead(CLI::App& program, DeadArguments& dead, const std::function<void()>& run) {
+  auto* verb = program.add_subcommand("dead", "Events that could not be applied");
+  verb->require_subcommand(1);
+  const auto add = [&](const char* name, const char* help, DeadVerb what) {
+    auto* sub = verb->add_subcommand(name, help);
+    sub->add_option("--data", dead.data_directory, "The server's data directory (default: ./data)");
+    sub->add_option("--id", dead.id, "Only this one");
+    sub->add_option("--source", dead.source, "Only those of this source");
+    sub->add_option("--type", dead.type, "Only those of this type");
+    sub->add_option("--reason", dead.reason, "Only those that died of this");
+    if (what != DeadVerb::kList) sub->add_flag("--all", dead.all, "All of them");
+    sub->callback([&dead, run, what] {
+      dead.verb = what;
+      run();
+    });
+  };
+  add("list", "What there is, and why", DeadVerb::kList);
+  add("retry", "Apply them now, under the present configuration", DeadVerb::kRetry);
+  add("discard", "Forget them", DeadVerb::kDiscard);
 }
 
 int Run(int argc, char** argv) {
@@ -169,6 +213,17 @@ int Run(int argc, char** argv) {
                 init.format = format();
                 code = RunInitPostgres(init);
               });
+  JobsArguments jobs;
+  AddJobs(program, jobs, [&] {
+    jobs.format = format();
+    code = RunJobs(jobs);
+  });
+
+  DeadArguments dead;
+  AddDead(program, dead, [&] {
+    dead.format = format();
+    code = RunDead(dead);
+  });
 
   auto* version = program.add_subcommand("version", "Version of this program");
   version->callback([&] { code = PrintVersion(format()); });

@@ -29,6 +29,7 @@ class FixedEnvironment final : public config::Environment {
   std::optional<std::string> Variable(const std::string& name) const override {
     if (name == "TIDEWIRE_HOOK_TOKEN") return "dev";
     if (name == "TIDEWIRE_HOOK_SECRET") return "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    if (name == "TIDEWIRE_OUTREACH_URL") return "https://outreach.example.com/api";
     return std::nullopt;
   }
   Result<std::string> ReadFile(const std::string& path, size_t) const override {

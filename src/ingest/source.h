@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "base/strings.h"
 #include "ingest/mapping/expression.h"
+#include "ingest/poll/plan.h"
 #include "ingest/source_config.h"
 #include "model/value.h"
 #include "sqlite/sqlite.h"
@@ -30,6 +31,7 @@ struct Binding {
     kField,
     kTenantId,
     kTenantName,
+    kSourceName,
     kNow,         // Time of the apply transaction.
     kChannel,     // "webhook", or the stream's name.
     kWebhookNow,  // kNow on the channel webhook, else the column is left as it is.
@@ -55,6 +57,13 @@ struct TenantPlan {
   std::string active_column;    // Empty: every tenant is active.
   std::string timezone_column;  // Empty: the default.
   std::string timezone_default;
+  // An outside name leads to the tenant through a table of its own; empty: it does not.
+  std::string via_table;
+  std::string via_column;
+  std::string via_tenant_column;
+  // Further columns of the registry, for requests: name, column.
+  std::vector<std::pair<std::string, std::string>> more;
+  std::optional<CredentialsPlan> credentials;
   std::chrono::microseconds park_keep{};
   uint64_t park_events_max = 0;
 };
@@ -94,7 +103,7 @@ struct StagePlan {
 struct TablePlan {
   std::string name;
   std::vector<ColumnBinding> key;
-  std::vector<std::string> tie;  // Channels, the strongest first.
+  std::vector<std::string> tie;  // Channels or sources, the strongest first.
   std::vector<ColumnBinding> set;
   std::vector<ColumnBinding> insert_only;
   bool null_never_overwrites = true;
@@ -108,12 +117,15 @@ struct StageAction {
   uint16_t value = 0;  // Index into ladder or terminal.
 };
 
+// What an event means, or a record of a stream.
 struct EventPlan {
   struct Field {
     FieldIndex field = 0;
     mapping::Expression expression;
   };
-  std::string type;
+  std::string type;  // The event's; of a record "stream NAME".
+  std::optional<mapping::Expression> condition;
+  bool approximate = false;  // occurred_at is only the latest time that it can have happened.
   std::vector<Field> fields;
   std::optional<mapping::Expression> occurred_at;
   std::optional<uint16_t> fact;   // Index into Source::facts.
@@ -121,9 +133,25 @@ struct EventPlan {
   std::optional<StageAction> stage;
 };
 
+// What a column of a freshness row says.
+enum class FreshValue : uint8_t {
+  kLastPollAt,
+  kPollCount,
+  kLastSuccessAt,
+  kStatus,  // Of the last run: success, partial, failed, …
+  kError,
+  kRows,
+  kNextDue,
+  kRunId,
+};
+
 struct FreshnessPlan {
   std::string table;
-  std::string key_column;
+  // One row per tenant and source, written by runs. Without it: one health row per tenant.
+  std::vector<ColumnBinding> sync_key;
+  std::vector<std::pair<std::string, FreshValue>> sync_columns;
+  Touch touch_when = Touch::kAlways;
+  std::string key_column;  // Of the health row; empty with sync_key.
   std::string tenant_id_column;  // This and the next three may be empty: not written.
   std::string last_webhook_column;
   std::string count_column;
@@ -133,7 +161,7 @@ struct FreshnessPlan {
 };
 
 struct LogPlan {
-  std::string table;
+  std::string table;  // Empty: no row per delivery.
   std::string tenant_column;
   LogKeepConfig keep;
 };
@@ -143,7 +171,7 @@ struct Source {
   std::string title;
   // SHA-256 of the file's text, 12 hex digits: recorded with every log row.
   std::string version;
-  WebhookConfig webhook;  // With ${secret.…} resolved.
+  std::optional<WebhookConfig> webhook;  // With ${secret.…} resolved.
   mapping::Expression events;
   mapping::Expression type;
   StringMap<std::string> type_alias;
@@ -155,6 +183,12 @@ struct Source {
   std::vector<TablePlan> tables;
   std::vector<EventPlan> event_plans;
   StringMap<uint16_t> event_by_type;  // Index into event_plans.
+  std::string constant_type;  // Every event has it; empty: the type is read from the event.
+  StringMap<config::Secret> secrets;
+  std::vector<HttpPlan> http;
+  std::vector<StreamPlan> streams;
+  std::optional<FallbackPlan> fallback;
+  std::vector<JobPlan> jobs;
   std::optional<FreshnessPlan> freshness;
   LogPlan log;
 };

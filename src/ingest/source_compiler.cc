@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/strings.h"
-#include "ingest/apply/local_day.h"
 #include "ingest/webhook/verifiers.h"
 
 namespace tw::ingest {
@@ -11,8 +10,9 @@ namespace {
 
 // Names that expressions may use beside fields.
 constexpr std::string_view kBuiltIn[] = {
-    "at",        "channel",     "occurred_at",     "poll_now",
-    "tenant.id", "tenant.name", "tenant.timezone", "webhook_now",
+    "at",          "channel",   "occurred_at", "poll_now",
+    "source.name", "tenant.id", "tenant.name", "tenant.timezone",
+    "webhook_now",
 };
 
 bool IsTenant(const ColumnBinding& binding) {
@@ -31,16 +31,22 @@ std::vector<std::string> NamesOf(std::span<const ColumnBinding> bindings) {
 void SourceCompiler::Run() {
   source_.name = config_.source.value;
   source_.title = config_.title.empty() ? source_.name : config_.title;
+  for (const auto& secret : config_.secrets) source_.secrets.emplace(secret.key, secret.value);
   CollectFields();
-  CompileWebhook();
+  if (config_.webhook) CompileWebhook();
   CompileTenants();
+  CompileHttp();
   CompileFacts();
   if (config_.counters) CompileCounters();
   CompileTables();
   if (config_.stages) CompileStages();
   CompileEvents();
+  CompileStreams();
+  if (config_.fallback) CompileFallback();
+  CompileJobs();
   if (config_.freshness) CompileFreshness();
-  CompileLog();
+  if (config_.log) CompileLog();
+  if (config_.webhook) CompileVia();
 }
 
 void SourceCompiler::Unknown(std::string_view what, std::string_view name,
@@ -86,6 +92,13 @@ void SourceCompiler::CollectFields() {
   for (const auto& event : config_.events) {
     for (const auto& field : event.value.set) AddField(field.key);
   }
+  for (const auto& stream : config_.streams) {
+    for (const ObserveConfig& observe : stream.value.observe) {
+      for (const auto& field : observe.map) {
+        if (field.key != "occurred_at") AddField(field.key);
+      }
+    }
+  }
 }
 
 std::optional<FieldIndex> SourceCompiler::Field(const Text& name) {
@@ -117,6 +130,7 @@ Binding SourceCompiler::Bind(const Formula& formula) {
   static constexpr Name kNames[] = {
       {"tenant.id", Binding::Kind::kTenantId},
       {"tenant.name", Binding::Kind::kTenantName},
+      {"source.name", Binding::Kind::kSourceName},
       {"now()", Binding::Kind::kNow},
       {"channel", Binding::Kind::kChannel},
       {"webhook_now", Binding::Kind::kWebhookNow},
@@ -166,9 +180,15 @@ std::vector<ColumnBinding> SourceCompiler::BindKey(const TableView& table,
 }
 
 void SourceCompiler::CompileWebhook() {
-  const WebhookConfig& webhook = config_.webhook;
+  const WebhookConfig& webhook = *config_.webhook;
   source_.webhook = webhook;
   (void)BuildVerifiers(webhook, problems_);
+  for (const HandshakeConfig& handshake : webhook.handshake) {
+    if (const auto made = Handshake::Create(handshake); !made.ok()) {
+      problems_.Add(handshake.preset.where.known() ? handshake.preset.where : webhook.path.where,
+                    made.error().message);
+    }
+  }
   if (const auto pattern = ParsePathPattern(*webhook.path); !pattern.ok()) {
     problems_.Add(webhook.path.where, pattern.error().message);
   } else if (!webhook.path->starts_with("/hooks/")) {
@@ -180,6 +200,10 @@ void SourceCompiler::CompileWebhook() {
     problems_.Add(webhook.events.where, "webhook.events must be a path such as $ or $[*]");
   }
   source_.type = *webhook.type.at;
+  source_.constant_type = *webhook.type.constant;
+  if (webhook.type.at.where.known() == webhook.type.constant.where.known()) {
+    problems_.Add(webhook.path.where, "webhook.type needs either at or const");
+  }
   source_.tenant = *webhook.tenant.at;
   const bool fold = webhook.type.fold == Fold::kLower;
   for (const auto& alias : webhook.type.alias) {
@@ -195,21 +219,34 @@ void SourceCompiler::CompileTenants() {
   plan.park_keep = tenants.park_limit.keep;
   plan.park_events_max = tenants.park_limit.events;
   plan.timezone_default = *tenants.timezone_default;
-  Zones zones;
-  if (zones.Find(plan.timezone_default) == nullptr) {
+  if (zones_.Find(plan.timezone_default) == nullptr) {
     problems_.Add(tenants.timezone_default.where,
                   "no time zone '" + plan.timezone_default + "' in the tz database");
   }
   const TableView* table = Table(tenants.registry.table);
   if (table == nullptr) return;
   plan.table = table->name;
-  const auto take = [&](const Text& name, std::string& column) {
-    if (!name->empty() && Column(*table, *name, name.where) != nullptr) column = *name;
-  };
-  take(tenants.registry.columns.id, plan.id_column);
-  take(tenants.registry.columns.name, plan.name_column);
-  take(tenants.registry.columns.active, plan.active_column);
-  take(tenants.registry.columns.timezone, plan.timezone_column);
+  for (const auto& item : tenants.registry.columns) {
+    if (Column(*table, *item.value, item.value.where) == nullptr) continue;
+    if (item.key == "id") {
+      plan.id_column = *item.value;
+    } else if (item.key == "name") {
+      plan.name_column = *item.value;
+    } else if (item.key == "active") {
+      plan.active_column = *item.value;
+    } else if (item.key == "timezone") {
+      plan.timezone_column = *item.value;
+    } else {
+      plan.more.push_back({item.key, *item.value});
+    }
+  }
+  for (const char* name : {"id", "name"}) {
+    if (tenants.registry.columns.Find(name) == nullptr) {
+      problems_.Add(tenants.registry.table.where,
+                    "tenants.registry.columns needs " + std::string(name));
+    }
+  }
+  if (tenants.credentials) CompileCredentials();
 }
 
 void SourceCompiler::CompileFacts() {

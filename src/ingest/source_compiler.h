@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/location.h"
+#include "ingest/apply/local_day.h"
 #include "ingest/schema_view.h"
 #include "ingest/source.h"
 #include "ingest/source_config.h"
@@ -39,7 +40,27 @@ class SourceCompiler {
   void CompileEvent(const OrderedMap<EventConfig>::Item& item);
   void CompileStageAction(const StageConfig& stage, EventPlan& plan);
   void CompileFreshness();
+  void CompileSyncRows(const FreshnessConfig& freshness, const TableView& table,
+                       FreshnessPlan& plan);
   void CompileLog();
+  // The pull side: source_compiler_pull.cc, source_compiler_streams.cc.
+  void CompileVia();
+  void CompileCredentials();
+  void CompileHttp();
+  void CompileStreams();
+  void CompileStream(const OrderedMap<StreamConfig>::Item& item);
+  void CompileObservations(const OrderedMap<StreamConfig>::Item& item, StreamPlan& plan);
+  void CompileSlices(const OrderedMap<StreamConfig>::Item& item, StreamPlan& plan);
+  void CompileSweep(const SweepConfig& sweep, StreamPlan& plan);
+  void CompileExport(const ExportConfig& config, const config::Location& where, StreamPlan& plan);
+  void CompileFallback();
+  void CompileJobs();
+  std::optional<RequestPlan> CompileRequest(const RequestConfig& request,
+                                            const config::Location& where);
+  std::optional<SchedulePlan> CompileSchedule(const ScheduleConfig& schedule,
+                                              const config::Location& where);
+  Template CompileTemplate(std::string_view text, const config::Location& where);
+  BodyTemplate CompileBody(const config::Node& node);
 
   const TableView* Table(const Text& name);
   // Reports a column that the table does not have.
@@ -63,6 +84,7 @@ class SourceCompiler {
   const SchemaView& schema_;
   Source& source_;
   config::Problems& problems_;
+  Zones zones_;
 };
 
 template <typename Map>

@@ -63,12 +63,12 @@ void SourceCompiler::CompileTables() {
 void SourceCompiler::CompileTable(const OrderedMap<TableConfig>::Item& item) {
   const TableConfig& config = item.value;
   TablePlan& plan = source_.tables.emplace_back();
-  plan.name = item.key;
-  Text name(item.key);
-  name.where = item.where;
+  Text name = config.table->empty() ? Text(item.key) : config.table;
+  if (config.table->empty()) name.where = item.where;
+  plan.name = *name;
   const TableView* table = Table(name);
   if (table == nullptr) return;
-  plan.key = BindKey(*table, config.key, item.key);
+  plan.key = BindKey(*table, config.key, plan.name);
   plan.set = BindColumns(*table, config.set);
   plan.insert_only = BindColumns(*table, config.insert_only);
   plan.null_never_overwrites = config.set_rule.null_never_overwrites;
@@ -135,7 +135,7 @@ void SourceCompiler::CompileStages() {
 }
 
 void SourceCompiler::CompileEvents() {
-  const bool fold = config_.webhook.type.fold == Fold::kLower;
+  const bool fold = !config_.webhook || config_.webhook->type.fold == Fold::kLower;
   for (const auto& item : config_.events) {
     CompileEvent(item);
     const auto index = static_cast<uint16_t>(source_.event_plans.size() - 1);
@@ -207,23 +207,65 @@ void SourceCompiler::CompileFreshness() {
   const TableView* table = Table(freshness.table);
   if (table == nullptr) return;
   plan.table = table->name;
-  const auto take = [&](const Text& name, std::string& column) {
-    if (!name->empty() && Column(*table, *name, name.where) != nullptr) column = *name;
+  if (!freshness.key.empty()) return CompileSyncRows(freshness, *table, plan);
+  struct Known {
+    std::string_view name;
+    std::string* column;
   };
-  take(freshness.columns.key, plan.key_column);
-  take(freshness.columns.tenant_id, plan.tenant_id_column);
-  take(freshness.columns.last_webhook_at, plan.last_webhook_column);
-  take(freshness.columns.webhook_count_24h, plan.count_column);
-  take(freshness.columns.status, plan.status_column);
+  const Known known[] = {{"key", &plan.key_column},
+                         {"tenant_id", &plan.tenant_id_column},
+                         {"last_webhook_at", &plan.last_webhook_column},
+                         {"webhook_count_24h", &plan.count_column},
+                         {"status", &plan.status_column}};
+  std::vector<std::string_view> names{"last_poll_at", "poll_count_24h"};
+  for (const Known& entry : known) names.push_back(entry.name);
+  for (const auto& item : freshness.columns) {
+    if (Column(*table, *item.value, item.value.where) == nullptr) continue;
+    const auto found = std::ranges::find(known, item.key, &Known::name);
+    if (found != std::end(known)) {
+      *found->column = *item.value;
+    } else if (item.key == "last_poll_at") {
+      plan.sync_columns.push_back({*item.value, FreshValue::kLastPollAt});
+    } else if (item.key == "poll_count_24h") {
+      plan.sync_columns.push_back({*item.value, FreshValue::kPollCount});
+    } else {
+      Unknown("value of freshness", item.key, names, item.where);
+    }
+  }
   const std::vector<std::string> key{plan.key_column};
-  if (!plan.key_column.empty() && !table->IsUnique(key)) {
-    problems_.Add(freshness.columns.key.where,
-                  plan.key_column + " is no primary key or unique index of " + table->name);
+  if (plan.key_column.empty() || !table->IsUnique(key)) {
+    problems_.Add(freshness.table.where, "freshness.columns.key is no primary key or unique index of " +
+                                             table->name);
+  }
+}
+
+void SourceCompiler::CompileSyncRows(const FreshnessConfig& freshness, const TableView& table,
+                                     FreshnessPlan& plan) {
+  plan.touch_when = freshness.touch_when;
+  plan.sync_key = BindKey(table, freshness.key, table.name);
+  struct Known {
+    std::string_view name;
+    FreshValue value;
+  };
+  static constexpr Known kKnown[] = {
+      {"last_success_at", FreshValue::kLastSuccessAt}, {"status", FreshValue::kStatus},
+      {"error", FreshValue::kError},                   {"rows", FreshValue::kRows},
+      {"next_due", FreshValue::kNextDue},              {"run_id", FreshValue::kRunId}};
+  for (const auto& item : freshness.columns) {
+    (void)Column(table, item.key, item.where);
+    const auto found = std::ranges::find(kKnown, *item.value, &Known::name);
+    if (found != std::end(kKnown)) {
+      plan.sync_columns.push_back({item.key, found->value});
+      continue;
+    }
+    std::vector<std::string_view> names;
+    for (const Known& known : kKnown) names.push_back(known.name);
+    Unknown("value of freshness", *item.value, names, item.value.where);
   }
 }
 
 void SourceCompiler::CompileLog() {
-  const LogConfig& log = config_.log;
+  const LogConfig& log = *config_.log;
   source_.log = {*log.table, *log.tenant_column, log.keep};
   const TableView* table = Table(log.table);
   if (table == nullptr) return;

@@ -15,6 +15,8 @@
 #include "config/node.h"
 #include "config/types.h"
 #include "ingest/mapping/expression.h"
+#include "ingest/poll/poll_config.h"
+#include "ingest/webhook/handshake.h"
 
 namespace tw::ingest {
 
@@ -37,15 +39,10 @@ enum class DeleteRule : uint8_t { kNever };
 enum class LocalEdit : uint8_t { kKeep };
 enum class CounterZone : uint8_t { kTenant };
 
-struct RegistryColumns {
-  Text id;
-  Text name;
-  Text active;    // May be empty.
-  Text timezone;  // May be empty.
-};
 struct RegistryConfig {
   Text table;
-  RegistryColumns columns;
+  // id and name; active and timezone where they exist; any other becomes ${tenant.NAME}.
+  OrderedMap<Text> columns;
 };
 struct ParkLimitConfig {
   std::chrono::microseconds keep = std::chrono::days{7};
@@ -57,6 +54,7 @@ struct TenantsConfig {
   Text timezone_default{std::string("UTC")};
   UnknownTenant on_unknown = UnknownTenant::kPark;
   ParkLimitConfig park_limit;
+  std::optional<CredentialsConfig> credentials;
 };
 
 // One way to prove who sends. `scheme` is a preset's name; the other keys are its knobs, empty for
@@ -93,17 +91,26 @@ struct RefusedConfig {
 };
 struct TypeConfig {
   Formula at;
+  Text constant;  // Written as `const`: every event has this type.
   Fold fold = Fold::kLower;
   OrderedMap<Text> alias;
   UnknownType unknown = UnknownType::kLog;
 };
+// A table that says which tenant an outside name belongs to.
+struct ViaConfig {
+  Text table;
+  Text column;  // The outside name.
+  Text tenant;  // The tenant's id; empty: the table's only other key column is not guessed.
+};
 struct WebhookTenantConfig {
   Formula at;
+  std::optional<ViaConfig> via;
 };
 struct WebhookConfig {
   Text path;
   std::vector<Text> methods{Text(std::string("POST"))};
   AuthenticateAnyConfig authenticate;
+  std::vector<HandshakeConfig> handshake;
   config::ByteSize max_body = config::MiB(1);
   ReplyConfig reply;
   RefusedConfig refused;
@@ -145,6 +152,7 @@ struct SetRuleConfig {
   bool null_never_overwrites = true;
 };
 struct TableConfig {
+  Text table;  // Empty: the entry's name.
   OrderedMap<Formula> key;
   VersionConfig version;
   OrderedMap<Formula> set;
@@ -174,16 +182,13 @@ struct EventConfig {
   StageConfig stage;
 };
 
-struct FreshnessColumns {
-  Text key;
-  Text tenant_id;
-  Text last_webhook_at;
-  Text webhook_count_24h;
-  Text status;
-};
 struct FreshnessConfig {
   Text table;
-  FreshnessColumns columns;
+  // Without `key`: one health row per tenant; `columns` is value → column. With it: one row per
+  // tenant and source for syncs; `columns` is column → value.
+  OrderedMap<Formula> key;
+  OrderedMap<Text> columns;
+  Touch touch_when = Touch::kAlways;
   std::chrono::microseconds warn_after = std::chrono::minutes{5};
   std::chrono::microseconds error_after = std::chrono::minutes{10};
 };
@@ -205,21 +210,29 @@ struct SourceConfig {
   std::string title;
   OrderedMap<config::Secret> secrets;
   TenantsConfig tenants;
-  WebhookConfig webhook;
+  OrderedMap<HttpClientConfig> http;
+  std::optional<WebhookConfig> webhook;
   OrderedMap<OrderedMap<Formula>> fields;
   OrderedMap<FactConfig> facts;
   std::optional<CountersConfig> counters;
   OrderedMap<TableConfig> tables;
   std::optional<StagesConfig> stages;  // Written as tables.stages.
   OrderedMap<EventConfig> events;
+  OrderedMap<StreamConfig> streams;
+  std::optional<FallbackConfig> fallback;
+  OrderedMap<JobConfig> jobs;
   std::optional<FreshnessConfig> freshness;
-  LogConfig log;
+  std::optional<LogConfig> log;
 };
 
-// Reads a source file. `file` is its name for messages. A key of the language that this version
+// Reads a source file of one source, or of several under `sources:` that share its tenants,
+// freshness and jobs. `file` is its name for messages. A key of the language that this version
 // does not have yet is refused by name. Secrets come from `environment`: a caller that wants
 // defaults (development) hands in an environment that has them.
 // Errors: kInvalidArgument, one line "file:line:column: reason" per finding.
+Result<std::vector<SourceConfig>> LoadSourceConfigs(std::string_view text, std::string_view file,
+                                                    const config::Environment& environment);
+// The same for a file that must have exactly one source.
 Result<SourceConfig> LoadSourceConfig(std::string_view text, std::string_view file,
                                       const config::Environment& environment);
 

@@ -5,6 +5,7 @@
 
 #include "config/config.h"
 #include "ingest/mapping/expression_codec.h"
+#include "ingest/poll/poll_config_describe.h"
 #include "ingest/source_config.h"
 
 namespace tw::ingest {
@@ -42,15 +43,10 @@ constexpr auto ConfigNames(CounterZone) {
   return std::array{Named{CounterZone::kTenant, "tenant"}};
 }
 
-constexpr void Describe(Of<RegistryColumns> auto& config, auto&& field) {
-  field(Required("id"), config.id, "Column of the tenant's id.");
-  field(Required("name"), config.name, "Column of its name.");
-  field("active", config.active, "Column that says whether it is in use.");
-  field("timezone", config.timezone, "Column of its time zone, a name of the tz database.");
-}
 constexpr void Describe(Of<RegistryConfig> auto& config, auto&& field) {
   field(Required("table"), config.table, "Table of the tenants.");
-  field(Required("columns"), config.columns, "Its columns.");
+  field(Required("columns"), config.columns,
+        "Its columns: id, name, active (in use), timezone, and others for ${tenant.NAME}.");
 }
 constexpr void Describe(Of<ParkLimitConfig> auto& config, auto&& field) {
   using namespace std::chrono_literals;
@@ -64,6 +60,7 @@ constexpr void Describe(Of<TenantsConfig> auto& config, auto&& field) {
   field("timezone_default", config.timezone_default, "Zone of tenants that have none.");
   field("on_unknown", config.on_unknown, "What to do with events of an unknown tenant.");
   field("park_limit", config.park_limit, "Limits of parked events.");
+  field("credentials", config.credentials, "The tenants' own secrets, for ${tenant.cred.NAME}.");
 }
 
 constexpr void Describe(Of<AuthenticateConfig> auto& config, auto&& field) {
@@ -85,6 +82,19 @@ constexpr void Describe(Of<AuthenticateConfig> auto& config, auto&& field) {
 constexpr void Describe(Of<AuthenticateAnyConfig> auto& config, auto&& field) {
   field(Required("any_of"), config.any_of, "Ways to prove who sends; one is enough.");
 }
+constexpr void Describe(Of<HandshakeConfig> auto& config, auto&& field) {
+  field("preset", config.preset,
+        "dropbox, meta-challenge, microsoft-graph, nylas, slack, x or zoom; fills the rest.");
+  field("method", config.method, "Method of the request.");
+  field("query", config.query, "Parameters that it has; an empty value: any.");
+  field("token_query", config.token_query, "Parameter that must be verify_token.");
+  field("verify_token", config.verify_token, "What was agreed with the provider.");
+  field("at", config.at, "Where a signed body says that it is a handshake.");
+  field("equals", config.equals, "What it says there.");
+  field("echo_query", config.echo_query, "Answer: this parameter, as text.");
+  field("echo", config.echo, "Answer: this value of the body, as text.");
+  field("secret", config.secret, "Key of the HMAC in the answer of zoom and x.");
+}
 constexpr void Describe(Of<ReplyConfig> auto& config, auto&& field) {
   field("status", config.status, 200u, 299u, "Status of the reply to an accepted delivery.");
   field("content_type", config.content_type, "Its type.");
@@ -99,18 +109,26 @@ constexpr void Describe(Of<RefusedConfig> auto& config, auto&& field) {
         "How much of them is kept.");
 }
 constexpr void Describe(Of<TypeConfig> auto& config, auto&& field) {
-  field(Required("at"), config.at, "Where the event's type is.");
+  field("at", config.at, "Where the event's type is.");
+  field("const", config.constant, "In the place of at: every event has this type.");
   field("fold", config.fold, "lower: types match in any case.");
   field("alias", config.alias, "Other names of types, folded.");
   field("unknown", config.unknown, "What to do with other types.");
 }
+constexpr void Describe(Of<ViaConfig> auto& config, auto&& field) {
+  field(Required("table"), config.table, "A table of the tenants' names in the outside system.");
+  field(Required("column"), config.column, "Its column of the outside name.");
+  field(Required("tenant"), config.tenant, "Its column of the tenant's id.");
+}
 constexpr void Describe(Of<WebhookTenantConfig> auto& config, auto&& field) {
   field(Required("at"), config.at, "Where the tenant's id or name is.");
+  field("via", config.via, "How an outside name leads to the tenant.");
 }
 constexpr void Describe(Of<WebhookConfig> auto& config, auto&& field) {
   field(Required("path"), config.path, "Path of the endpoint; {name} is a parameter.");
   field("methods", config.methods, "Methods it takes.");
   field(Required("authenticate"), config.authenticate, "Who may send.");
+  field("handshake", config.handshake, "Requests that ask whether the address is ours.");
   field("max_body", config.max_body, config::KiB(1), config::MiB(64), "Largest body.");
   field("reply", config.reply, "Reply to an accepted delivery.");
   field("refused", config.refused, "Reply to a refused one, and what is kept of it.");
@@ -153,6 +171,7 @@ constexpr void Describe(Of<SetRuleConfig> auto& config, auto&& field) {
         "A thin payload does not clear known values.");
 }
 constexpr void Describe(Of<TableConfig> auto& config, auto&& field) {
+  field("table", config.table, "The table, when the entry has another name.");
   field(Required("key"), config.key, "Its key: column, expression.");
   field("version", config.version, "Which of two writes is the newer.");
   field("set", config.set, "Columns written by the newest event that has a value.");
@@ -182,19 +201,17 @@ constexpr void Describe(Of<EventConfig> auto& config, auto&& field) {
   field("stage", config.stage, "What it does to the stage.");
 }
 
-constexpr void Describe(Of<FreshnessColumns> auto& config, auto&& field) {
-  field(Required("key"), config.key, "Column of the tenant's name.");
-  field("tenant_id", config.tenant_id, "Column of the tenant's id, for row policies.");
-  field("last_webhook_at", config.last_webhook_at, "Column of the last receipt.");
-  field("webhook_count_24h", config.webhook_count_24h, "Column of the deliveries in 24 hours.");
-  field("status", config.status, "Column of healthy, warning or critical.");
-}
 constexpr void Describe(Of<FreshnessConfig> auto& config, auto&& field) {
   using namespace std::chrono_literals;
   constexpr std::chrono::microseconds kLeast = 1s;
   constexpr std::chrono::microseconds kMost = std::chrono::days(365);
   field(Required("table"), config.table, "Table of the health rows.");
-  field(Required("columns"), config.columns, "Its columns.");
+  field("key", config.key, "One row per tenant and source: column, expression.");
+  field(Required("columns"), config.columns,
+        "Without key, value: column, of key, tenant_id, last_webhook_at, webhook_count_24h, "
+        "last_poll_at, poll_count_24h, status. With key, column: value, of last_success_at, status, "
+        "error, rows, next_due, run_id.");
+  field("touch_when", config.touch_when, "Whether a run that changed nothing is news.");
   field("warn_after", config.warn_after, kLeast, kMost, "Silence until 'warning'.");
   field("error_after", config.error_after, kLeast, kMost, "Silence until 'critical'.");
 }
@@ -218,15 +235,19 @@ constexpr void Describe(Of<SourceConfig> auto& config, auto&& field) {
   field("title", config.title, "What people call it.");
   field("secrets", config.secrets, "Secrets by name, for ${secret.name}.");
   field(Required("tenants"), config.tenants, "Whose data it is.");
-  field(Required("webhook"), config.webhook, "Its endpoint.");
+  field("http", config.http, "Clients for its API, by name; a single one may stand here itself.");
+  field("webhook", config.webhook, "Its endpoint.");
   field("fields", config.fields, "Groups of named expressions.");
   field("facts", config.facts, "What can happen, and how to recognise it.");
   field("counters", config.counters, "What is counted per day and month.");
   field("tables", config.tables, "Rows that events write.");
   field("stages", config.stages, "Written as tables.stages.");
-  field(Required("events"), config.events, "What each type of event means.");
+  field("events", config.events, "What each type of event means.");
+  field("streams", config.streams, "What is polled.");
+  field("fallback", config.fallback, "Polling in the place of webhooks that stay away.");
+  field("jobs", config.jobs, "Streams that run on a schedule, for all tenants.");
   field("freshness", config.freshness, "A health row per tenant.");
-  field(Required("log"), config.log, "A row per delivery.");
+  field("log", config.log, "A row per delivery; required with a webhook.");
 }
 
 }  // namespace tw::ingest

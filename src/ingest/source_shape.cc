@@ -15,6 +15,27 @@ config::FieldShape& FieldOf(config::Shape& shape, std::string_view key) {
   return *found;
 }
 
+// An expression that nothing was written for is null inside; people see that it is not there.
+void DropNullExpressions(config::Shape& shape) {
+  for (config::FieldShape& field : shape.fields) {
+    const bool null = field.shape.kind == config::Shape::Kind::kCustom && field.default_value &&
+                      field.default_value->text() == "null";
+    if (null) field.default_value.reset();
+    DropNullExpressions(field.shape);
+  }
+  for (config::Shape& element : shape.element) DropNullExpressions(element);
+}
+
+// `upsert: { table: …, key: …, set: … }` in the place of names of tables.
+config::FieldShape InlineUpsert() {
+  config::FieldShape field;
+  field.key = "upsert";
+  field.help = "Tables whose row it writes; or one row, written as in tables with `table`, and with "
+               "`version`, `tie` and `replace_slice`.";
+  field.shape.kind = config::Shape::Kind::kAny;
+  return field;
+}
+
 }  // namespace
 
 config::Shape SourceShape() {
@@ -25,10 +46,13 @@ config::Shape SourceShape() {
   std::erase_if(shape.fields, [](const auto& field) { return field.key == "stages"; });
   FieldOf(shape, "tables").shape.fields.push_back(std::move(stages));
 
-  // The expression that nothing was written for is null inside; people see what it means.
+  DropNullExpressions(shape);
+  FieldOf(FieldOf(shape, "events").shape.element[0], "upsert") = InlineUpsert();
+  FieldOf(shape, "streams").shape.element[0].fields.push_back(InlineUpsert());
+
+  // What stands for an expression that is not written.
   FieldOf(FieldOf(shape, "webhook").shape, "events").default_value =
       config::Node::Scalar("$", config::Node::Style::kPlain, {});
-  FieldOf(FieldOf(shape, "events").shape.element[0], "occurred_at").default_value.reset();
 
   config::Shape& any_of = FieldOf(FieldOf(FieldOf(shape, "webhook").shape, "authenticate").shape,
                                   "any_of").shape;

@@ -26,11 +26,11 @@ class SourceTest : public OutreachTest {
 };
 
 TEST_F(SourceTest, KeysThatAreNotSupportedYetAreRefusedWithTheirPlace) {
-  EXPECT_THAT(Complaint("log:\n", "streams:\n  replies: { path: /replies }\nlog:\n"),
-              HasSubstr("streams: not supported yet"));
+  EXPECT_THAT(Complaint("log:\n", "alerts:\n  group_wait: 30s\nlog:\n"),
+              HasSubstr("alerts: not supported yet"));
   EXPECT_THAT(
       Complaint("  on_unknown: park", "  discover: { records: $.data }\n  on_unknown: park"),
-      HasSubstr("outreach.yaml:17:3: tenants.discover: not supported yet"));
+      HasSubstr("outreach.yaml:18:3: tenants.discover: not supported yet"));
   EXPECT_THAT(Complaint("    stage: { advance_to: interested }",
                         "    stage: { advance_to: interested }\n    notify: { slack: x }"),
               HasSubstr("events.lead_interested.notify: not supported yet"));
@@ -79,7 +79,7 @@ TEST_F(SourceTest, MistakesAreNamedWithPlaceAndNearestName) {
 TEST_F(SourceTest, TheExampleCompilesAndItsTextIsItsVersion) {
   EXPECT_EQ(Complaint("title:", "title:"), "");
   EXPECT_EQ(source_->version.size(), 12u);
-  EXPECT_EQ(source_->event_plans.size(), 7u);
+  EXPECT_EQ(source_->event_plans.size(), 13u);  // 7 events, 6 observations of records.
 }
 
 TEST_F(SourceTest, SecretsAreNotSaid) {

@@ -1,184 +1,176 @@
-// The campaign example's page (mission S0) in Chromium, over the tables that its syncs fill. The syncs
-// themselves are played by SQL here, so that each test says what has happened and when.
+// The campaign example (mission S0) against its fake provider: every organization's sources become
+// rows with a freshness row that only its members see.
 import assert from 'node:assert/strict';
-import { mkdtempSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { execFileSync } from 'node:child_process';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { launchBrowser, openPage, shoot } from './browser.mjs';
-import { exampleSql } from './examples.mjs';
-import { startTidewire, until } from './server.mjs';
+import { createCampaignProvider } from '../../examples/campaign/fake-provider.mjs';
+import WebSocket from 'ws';
+import { binary, mint, read, startTidewire, until } from './server.mjs';
 
 const limit = { timeout: 120_000 };
-const harbor = '0b5c0f7e-0000-4000-8000-000000000001';
-const rivers = '0b5c0f7e-0000-4000-8000-000000000002';
-const example = fileURLToPath(new URL('../../examples/campaign/', import.meta.url));
-let browser;
-before(async () => {
-  browser = await launchBrowser();
-}, limit);
-after(() => browser?.close());
-
-const own = `policies: [{ name: own, roles: [authenticated],
-      using: "organization_id = (auth.jwt() ->> 'organization_id')::uuid" }]`;
-const config = `version: 1
-auth: { jwt_secret: "\${env:TIDEWIRE_JWT_SECRET}" }
-store: { schema: [schema.sql] }
-tables:
-  data_freshness: { ${own} }
-  meta_ad_metrics: { ${own} }
-  sms_messages: { ${own} }
-  donations: { ${own} }
-`;
-const schema = `
-create table if not exists data_freshness(organization_id uuid not null, source text not null,
-  last_synced_at timestamptz, last_sync_status text, sync_id text, primary key(organization_id, source));
-create table if not exists meta_ad_metrics(organization_id uuid not null, ad_id text not null,
-  date date not null, spend numeric, impressions bigint, clicks bigint,
-  primary key(organization_id, ad_id, date));
-create table if not exists sms_messages(organization_id uuid not null, message_id text not null,
-  status text, cost numeric, updated_at timestamptz, primary key(organization_id, message_id));
-create table if not exists donations(organization_id uuid not null, receipt_id text not null,
-  amount numeric, donor_email text, recurring bigint, paid_at timestamptz,
-  primary key(organization_id, receipt_id));
-`;
+const example = fileURLToPath(new URL('../../examples/campaign/tidewire.yaml', import.meta.url));
+const orgId = (n) => `0b5c0f7e-0000-4000-8000-00000000000${n}`;
 
 async function start(t) {
-  const folder = mkdtempSync(join(tmpdir(), 'tidewire-campaign-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  writeFileSync(join(folder, 'tidewire.yaml'), config);
-  writeFileSync(join(folder, 'schema.sql'), schema);
-  symlinkSync(join(example, 'dev.json'), join(folder, 'dev.json'));
-  mkdirSync(join(folder, 'web'));
-  symlinkSync(join(example, 'web/dist'), join(folder, 'web/dist'));
-  return startTidewire(t, ['--config', folder]);
-}
-
-async function open(t, server, user, options = {}) {
-  const opened = await openPage(browser, `${server.url}/?user=${user}`, options);
-  t.after(() => opened.context.close());
-  await opened.page.waitForSelector('[data-testid=connection][data-status=connected]');
-  await opened.page.getByTestId('raised').waitFor();
-  return opened;
-}
-
-const sync = (organization, source, id, { status = 'success', before = '' } = {}) =>
-  `begin; ${before}
-   insert into data_freshness values ('${organization}', '${source}',
-     strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), '${status}', '${id}')
-   on conflict do update set last_synced_at = excluded.last_synced_at,
-     last_sync_status = excluded.last_sync_status, sync_id = excluded.sync_id;
-   commit`;
-const gift = (organization, receipt, amount) =>
-  `insert into donations values ('${organization}', '${receipt}', ${amount}, 'd@example.com', 1,
-     '2026-11-27T10:00:00Z');`;
-const toast = (page, text) => page.locator('.tw-notification', { hasText: text });
-const raised = (page, text) =>
-  page.getByTestId('raised').getByText(text, { exact: true }).waitFor({ timeout: 15_000 });
-
-test('syncs within five seconds are one refresh, and none is dropped', limit, async (t) => {
-  const server = await start(t);
-  const { page, problems } = await open(t, server, 'harbor');
-  const reads = [];
-  page.on('request', (request) => {
-    const { pathname } = new URL(request.url());
-    if (pathname.startsWith('/rest/')) reads.push(pathname.slice(9));
+  const provider = createCampaignProvider();
+  await new Promise((done) => provider.server.listen(0, '127.0.0.1', done));
+  t.after(() => provider.server.close());
+  const base = `http://127.0.0.1:${provider.server.address().port}`;
+  const server = await startTidewire(t, ['--config', example], {
+    ACTBLUE_TOKEN: 'token',
+    META_URL: `${base}/meta`,
+    SWITCHBOARD_URL: `${base}/switchboard`,
+    ACTBLUE_URL: `${base}/actblue`,
   });
-  exampleSql(server, sync(harbor, 'actblue_webhook', 's1', { before: gift(harbor, 'r1', 40) }));
-  await page.waitForSelector('[data-source=actblue_webhook][data-state=fresh]');
-  exampleSql(
-    server,
-    sync(harbor, 'switchboard', 's2', {
-      before: `insert into sms_messages values ('${harbor}', 'm1', 'delivered', 0.02, null);`,
-    }),
-  );
-  // A failure is told, and refreshes nothing.
-  exampleSql(server, sync(harbor, 'meta', 's3', { status: 'error' }));
-  await toast(page, 'Meta Ads could not be synced').waitFor();
-  await page.waitForSelector('[data-source=meta][data-state=failed]');
-  await raised(page, '$40');
-  await page.getByTestId('sms').getByText('1', { exact: true }).waitFor();
-  await toast(page, 'ActBlue data updated').waitFor();
-  await toast(page, 'SMS data updated').waitFor();
-  assert.deepEqual(reads.sort(), ['donations', 'sms_messages']);
-  assert.equal(await toast(page, 'Meta Ads data updated').count(), 0);
-  // The toast stays for three seconds.
-  await toast(page, 'SMS data updated').waitFor({ state: 'detached' });
-  assert.deepEqual(problems, []);
-});
+  return { provider, server };
+}
 
-test('the same sync twice is one, a later one is another', limit, async (t) => {
-  const server = await start(t);
-  const { page } = await open(t, server, 'harbor');
-  const all = [];
-  page.on('request', (request) => request.url().includes('/rest/v1/donations') && all.push(1));
-  exampleSql(server, sync(harbor, 'actblue_csv', 's1', { before: gift(harbor, 'r1', 10) }));
-  await raised(page, '$10');
-  exampleSql(server, sync(harbor, 'actblue_csv', 's1'));
-  exampleSql(server, sync(harbor, 'actblue_csv', 's2', { before: gift(harbor, 'r2', 15) }));
-  await raised(page, '$25');
-  assert.equal(all.length, 2);
-});
-
-test('an organization learns of its own syncs only', limit, async (t) => {
-  const server = await start(t);
-  const one = await open(t, server, 'harbor');
-  const other = await open(t, server, 'rivers');
-  exampleSql(server, sync(harbor, 'actblue_webhook', 's1', { before: gift(harbor, 'r1', 75) }));
-  await raised(one.page, '$75');
-  await toast(one.page, 'ActBlue data updated').waitFor();
-  assert.equal(await toast(other.page, 'ActBlue data updated').count(), 0);
-  assert.equal(await other.page.locator('[data-state=fresh]').count(), 0);
-  exampleSql(server, sync(rivers, 'actblue_webhook', 's2', { before: gift(rivers, 'r9', 5) }));
-  await raised(other.page, '$5');
-});
-
-test(
-  'a refresh by hand reads everything, and what was missed while away is read',
-  limit,
-  async (t) => {
-    const server = await start(t);
-    const { page } = await open(t, server, 'harbor');
-    exampleSql(server, gift(harbor, 'r1', 30));
-    await page.getByRole('button', { name: 'Refresh' }).click();
-    await raised(page, '$30');
-    await server.kill();
-    exampleSql(server, sync(harbor, 'actblue_csv', 's5', { before: gift(harbor, 'r2', 12) }));
-    await server.restart();
-    await raised(page, '$42');
-  },
-);
-
-test('it looks right in light, dark and at the width of a phone', limit, async (t) => {
-  const server = await start(t);
-  const days = Array.from({ length: 10 }, (_, i) => `2026-11-${String(18 + i).padStart(2, '0')}`);
-  const ads = days.map(
-    (date, i) => `('${harbor}', 'a1', '${date}', ${180 + ((i * 67) % 240)}, 9000, 310)`,
-  );
-  exampleSql(
-    server,
-    `insert into meta_ad_metrics values ${ads.join(',')};
-     ${[25, 50, 120, 15, 40, 250].map((amount, i) => gift(harbor, `r${i}`, amount)).join('')}
-     insert into sms_messages values ('${harbor}', 'm1', 'delivered', 1.2, null),
-       ('${harbor}', 'm2', 'failed', 1.2, null);
-     insert into data_freshness values
-       ('${harbor}', 'meta', strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-12 minutes'), 'success', 'x1'),
-       ('${harbor}', 'switchboard', strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-3 hours'), 'success', 'x2')`,
-  );
-  const views = [
-    ['campaign-light', { colorScheme: 'light' }],
-    ['campaign-dark', { colorScheme: 'dark' }],
-    ['campaign-phone', { colorScheme: 'light', viewport: { width: 390, height: 844 } }],
-  ];
-  for (const [name, options] of views) {
-    const { page, problems } = await open(t, server, 'harbor', options);
-    await raised(page, '$500');
-    await page.waitForSelector('[data-source=meta][data-state=fresh]');
-    await until(async () => (await page.locator('.bars li').count()) === 10);
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    assert.ok(overflow <= 0, `${name} is ${overflow} px too wide`);
-    await shoot(page, name, { fullPage: name.includes('phone') });
-    assert.deepEqual(problems, []);
+const jobs = (server, ...args) => {
+  const [verb, ...rest] = args;
+  try {
+    return execFileSync(binary(), ['jobs', verb, '--data', server.data, '--json', ...rest], { encoding: 'utf8' });
+  } catch (error) {
+    return error.stdout;
   }
+};
+const run = (server, job) => JSON.parse(jobs(server, 'run', job)).result;
+const freshness = async (server, n) => {
+  const { rows } = await read(server, 'data_freshness', mint({ organization_id: orgId(n) }));
+  return Object.fromEntries(rows.map((row) => [row.source, row]));
+};
+
+/** Follows a table; `changes` fills with what this token is shown. */
+async function follow(t, server, token, what) {
+  const url = `${server.url.replace('http', 'ws')}/realtime/v1/websocket`;
+  const socket = new WebSocket(`${url}?apikey=${encodeURIComponent(token)}&vsn=2.0.0`);
+  t.after(() => socket.terminate());
+  const changes = [];
+  await new Promise((resolve, reject) => {
+    socket.on('error', reject);
+    socket.on('open', () => {
+      const postgres_changes = [{ event: '*', schema: 'public', ...what }];
+      const payload = { config: { postgres_changes }, access_token: token };
+      socket.send(JSON.stringify(['1', '1', 'realtime:fresh', 'phx_join', payload]));
+    });
+    socket.on('message', (text) => {
+      const [, , , event, payload] = JSON.parse(text);
+      if (event === 'postgres_changes') changes.push(payload.data);
+      if (event === 'phx_reply' && payload.status === 'error') reject(new Error(String(text)));
+      if (event === 'system' && payload.status === 'ok') resolve();
+    });
+  });
+  return { changes };
+}
+
+test('one job syncs every organization, and each sees its own rows only', limit, async (t) => {
+  const { provider, server } = await start(t);
+  assert.equal(run(server, 'smart_refresh_all_orgs'), 'success');
+  assert.equal(run(server, 'actblue_every_6h'), 'success');
+  for (const n of [1, 2, 3]) {
+    const token = mint({ organization_id: orgId(n) });
+    const org = provider.orgs.get(n);
+    const ads = (await read(server, 'meta_ad_metrics', token)).rows;
+    assert.deepEqual(
+      ads.map((ad) => `${ad.ad_id} ${ad.date} ${Number(ad.spend)} ${ad.impressions}`).sort(),
+      org.ads.map((ad) => `${ad.ad_id} ${ad.date_start} ${Number(ad.spend)} ${ad.impressions}`).sort(),
+    );
+    const messages = (await read(server, 'sms_messages', token)).rows;
+    assert.equal(messages.length, org.messages.length);
+    const donations = (await read(server, 'donations', token)).rows;
+    assert.deepEqual(
+      donations.map((row) => `${row.receipt_id} ${Number(row.amount)}`).sort(),
+      org.donations.map((row) => `${row.receipt} ${Number(row.amount)}`).sort(),
+    );
+    const fresh = await freshness(server, n);
+    assert.deepEqual(Object.keys(fresh).sort(), ['actblue_csv', 'meta', 'switchboard']);
+    for (const row of Object.values(fresh)) {
+      assert.equal(row.organization_id, orgId(n));
+      assert.equal(row.last_sync_status, 'success');
+      assert.ok(row.next_due_at > row.last_synced_at);
+    }
+  }
+});
+
+test('a broken organization disturbs no other, says so, and recovers', limit, async (t) => {
+  const { provider, server } = await start(t);
+  provider.faults.push({ source: 'meta', org: 2, mode: 'fatal' });
+  assert.equal(run(server, 'smart_refresh_all_orgs'), 'partial');
+  assert.equal((await freshness(server, 1)).meta.last_sync_status, 'success');
+  const broken = (await freshness(server, 2)).meta;
+  assert.equal(broken.last_sync_status, 'unauthorized');
+  assert.equal(broken.last_synced_at, null);
+  // Its other source is another credential: it went on.
+  assert.equal((await freshness(server, 2)).switchboard.last_sync_status, 'success');
+});
+
+test('restated figures replace the day, and a limited API is waited for', limit, async (t) => {
+  const { provider, server } = await start(t);
+  assert.equal(run(server, 'smart_refresh_all_orgs'), 'success');
+  const org = provider.orgs.get(1);
+  org.ads = org.ads.filter((ad) => ad.ad_id !== '1002');
+  org.ads[0].spend = '99.99';
+  provider.faults.push({ source: 'meta', org: 1, mode: 'limited', times: 1 });
+  assert.equal(run(server, 'smart_refresh_all_orgs'), 'success');
+  const { rows } = await read(server, 'meta_ad_metrics', mint({ organization_id: orgId(1) }));
+  assert.equal(rows.length, org.ads.length);
+  assert.ok(rows.some((row) => Number(row.spend) === 99.99));
+});
+
+test('members hear at once that a sync has completed; others hear nothing', limit, async (t) => {
+  const { server } = await start(t);
+  const own = await follow(t, server, mint({ organization_id: orgId(1) }), {
+    table: 'data_freshness',
+    filter: `organization_id=eq.${orgId(1)}`,
+  });
+  const other = await follow(t, server, mint({ organization_id: 'ffffffff-0000-4000-8000-000000000000' }), {
+    table: 'data_freshness',
+  });
+  assert.equal(run(server, 'smart_refresh_all_orgs'), 'success');
+  await until(() => own.changes.length >= 2);
+  assert.deepEqual(
+    own.changes.map((change) => `${change.record.source} ${change.record.last_sync_status}`).sort(),
+    ['meta success', 'switchboard success'],
+  );
+  assert.deepEqual(other.changes, []);
+});
+
+test('a webhook and the export report one donation once', limit, async (t) => {
+  const { provider, server } = await start(t);
+  const donation = provider.orgs.get(3).donations[0];
+  const hook = await fetch(`${server.url}/hooks/actblue/token`, {
+    method: 'POST',
+    body: JSON.stringify({
+      contribution: { orderNumber: donation.receipt, createdAt: donation.date, contributionForm: 'reyes-home' },
+      donor: { email: 'Donor1@Example.com' },
+      lineitems: [{ amount: '20.00' }, { amount: '5.00' }],
+    }),
+  });
+  assert.equal(hook.status, 200);
+  const token = mint({ organization_id: orgId(3) });
+  await until(async () => (await read(server, 'donations', token)).rows.length === 1);
+  assert.equal(run(server, 'actblue_every_6h'), 'success');
+  const { rows } = await read(server, 'donations', token);
+  assert.equal(rows.length, 5);
+  const row = rows.find((each) => each.receipt_id === donation.receipt);
+  assert.equal(Number(row.amount), 25);
+  assert.equal(row.donor_email, 'donor1@example.com');
+});
+
+test('jobs are listed, paused and resumed while the server runs', limit, async (t) => {
+  const { server } = await start(t);
+  const list = () => JSON.parse(jobs(server, 'list'));
+  await until(() => list().length === 2);
+  assert.deepEqual(list().map((job) => [job.job_name, job.schedule, job.is_active]), [
+    ['actblue_every_6h', '15 */6 * * *', true],
+    ['smart_refresh_all_orgs', '*/30 * * * *', true],
+  ]);
+  assert.equal(JSON.parse(jobs(server, 'pause', 'smart_refresh_all_orgs')).result, 'paused');
+  assert.equal(list()[1].is_active, false);
+  assert.equal(run(server, 'smart_refresh_all_orgs'), 'success'); // Asked for, it runs all the same.
+  assert.equal(list()[1].last_status, 'success');
+  await server.kill();
+  await server.restart();
+  assert.equal(list()[1].is_active, false);
+  assert.equal(JSON.parse(jobs(server, 'resume', 'smart_refresh_all_orgs')).result, 'resumed');
 });

@@ -23,11 +23,11 @@ export function binary() {
 const environment = { ...process.env, TIDEWIRE_JWT_SECRET: secret };
 
 /** Starts `tidewire dev`; resolves when it has printed where it listens. */
-async function launch(data, listen, args) {
+async function launch(data, listen, args, extra) {
   const child = spawn(
     binary(),
     ['dev', '--json', '--listen', listen, '--data', data, '--no-demo-traffic', ...args],
-    { env: environment, stdio: ['ignore', 'pipe', 'pipe'] },
+    { env: { ...environment, ...extra }, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let log = '';
   child.stderr.on('data', (bytes) => (log = (log + bytes).slice(-20_000)));
@@ -55,9 +55,9 @@ async function launch(data, listen, args) {
  * A server of the test's own, in a fresh data directory, without demo traffic.
  * `t.after` ends it and removes the directory.
  */
-export async function startTidewire(t, args = []) {
+export async function startTidewire(t, args = [], extra = {}) {
   const data = mkdtempSync(join(tmpdir(), 'tidewire-e2e-'));
-  let running = await launch(data, '127.0.0.1:0', args);
+  let running = await launch(data, '127.0.0.1:0', args, extra);
   const listen = new URL(running.info.url).host;
   const server = {
     data,
@@ -76,7 +76,7 @@ export async function startTidewire(t, args = []) {
     },
     /** Starts it again on the same port and data. */
     async restart() {
-      running = await launch(data, listen, args);
+      running = await launch(data, listen, args, extra);
       server.info = running.info;
     },
   };

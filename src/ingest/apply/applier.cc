@@ -5,7 +5,9 @@
 #include "base/check.h"
 #include "ingest/apply/batch.h"
 #include "ingest/apply/ingest_state.h"
+#include "ingest/apply/pull_applier.h"
 #include "ingest/apply/sqlite_effects.h"
+#include "ingest/apply/sqlite_pull.h"
 #include "ingest/apply/timer_work.h"
 #include "json/json.h"
 #include "telemetry/log.h"
@@ -23,6 +25,7 @@ struct Applier::Parts {
 
   IngestState state;
   TimerWork timer;
+  std::unique_ptr<PullApplier> pull;
 };
 
 Applier::Applier(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -34,9 +37,11 @@ Result<std::unique_ptr<Applier>> Applier::Create(sqlite::Database& database,
                                                  const ApplierOptions& options) {
   TW_CHECK(options.batch_deliveries_max > 0);
   TW_ASSIGN_OR_RETURN(auto effects, SqliteEffects::Create(database, sources));
+  TW_ASSIGN_OR_RETURN(auto pull, SqlitePull::Create(database, sources, options.jobs_table));
   auto parts =
       std::make_unique<Parts>(std::move(sources), std::move(effects), clock, metrics, options);
   IngestState& state = parts->state;
+  parts->pull = std::make_unique<PullApplier>(state, std::move(pull));
   TW_ASSIGN_OR_RETURN(state.applied_sequence, state.effects->ReadAppliedSequence());
   state.metrics.sequence.Set(static_cast<int64_t>(state.applied_sequence));
   TW_RETURN_IF_ERROR(state.Abandon());
@@ -44,7 +49,11 @@ Result<std::unique_ptr<Applier>> Applier::Create(sqlite::Database& database,
 }
 
 uint64_t Applier::applied_sequence() const {
-  return parts_->state.applied_sequence;
+  return parts_->state.applied_sequence.load(std::memory_order_relaxed);
+}
+
+PullApplier& Applier::pull() {
+  return *parts_->pull;
 }
 
 Result<ApplyOutcome> Applier::Apply(std::span<const Delivery> deliveries) {

@@ -36,6 +36,8 @@ struct ApplierOptions {
   std::chrono::microseconds delivery_delay_max = std::chrono::minutes{10};
   // Rows of the log and of parked and dead events removed by one OnTimer.
   int trimmed_rows_max = 2'000;
+  // Table of the jobs that people see and switch; tidewire_job is made when it is missing.
+  std::string jobs_table = "tidewire_job";
 };
 
 // What one Apply did, in deliveries, except where said.
@@ -52,6 +54,8 @@ struct ApplyOutcome {
   uint64_t transactions = 0;
 };
 
+class PullApplier;
+
 class Applier {
  public:
   // Creates the internal tables. `database`, `sources` and `clock` must outlive the applier; the
@@ -63,7 +67,7 @@ class Applier {
                                                  const ApplierOptions& options = {});
   ~Applier();
 
-  // The last inbox sequence whose effects are committed; 0 before the first.
+  // The last inbox sequence whose effects are committed; 0 before the first. Any thread.
   uint64_t applied_sequence() const;
 
   // Applies deliveries in inbox order; sequences must rise. Those up to applied_sequence() are
@@ -78,6 +82,9 @@ class Applier {
   // status, parked events whose tenant appeared, removal of old log rows. Cheap when nothing is
   // due; call it about once a second. Errors: as Apply.
   Status OnTimer(WallTime now);
+
+  // What runs of the pull side do to the store.
+  PullApplier& pull();
 
   // Observes one event on a channel other than the webhook, such as a poll's stream: the same path
   // as a webhook's event, in a transaction of its own. `private_id` is the row's id in that

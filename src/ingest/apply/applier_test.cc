@@ -1,5 +1,6 @@
 #include "ingest/apply/applier.h"
 
+#include "ingest/apply/pull_applier.h"
 #include "ingest/outreach_fixture.h"
 #include "testing/matchers.h"
 
@@ -364,6 +365,61 @@ TEST_F(OutreachTest, HealthFollowsSilence) {
   clock_.Advance(std::chrono::hours(25));
   MustOk(applier_->OnTimer(clock_.Wall()));
   EXPECT_EQ(Query(health), "critical|0");
+}
+
+// The same happening in other bytes, and later, without a time of its own: it is no newer.
+TEST_F(OutreachTest, ATerminalEventReportedAgainKeepsWhatAPersonHasSetSince) {
+  Send(Payload{.type = "CONTACT_REPLIED", .at = "2026-01-02T02:00:00Z", .reply = 5}.Text());
+  Send(Payload{.type = "CONTACT_UNSUBSCRIBED"}.Text());
+  EXPECT_EQ(Query("select pipeline_stage from client_leads"), "unsubscribed");
+  MustOk(db_->Execute("update client_leads set pipeline_stage = 'asked to be written again'"));
+  clock_.Advance(std::chrono::hours(3));
+  Send(Payload{.type = "CONTACT_UNSUBSCRIBED", .salt = "other bytes"}.Text());
+  Send(Payload{.type = "lead_unsubscribed", .at = "2026-01-02T03:04:05Z", .salt = "third"}.Text());
+  Send(Payload{.type = "lead_unsubscribed", .at = "2026-01-02T03:04:05Z", .salt = "fourth"}.Text());
+  EXPECT_EQ(Query("select pipeline_stage from client_leads"), "asked to be written again");
+  // What really happens later still counts.
+  Send(Payload{.type = "EMAIL_BOUNCED", .at = "2026-01-03T00:00:00Z"}.Text());
+  EXPECT_EQ(Query("select pipeline_stage from client_leads"), "bounced");
+}
+
+TEST_F(OutreachTest, ADeliveryThatTheDatabaseRefusedStillNamesItsWorkspaceAndType) {
+  MustOk(db_->Execute("create trigger refuse before insert on client_leads begin "
+                      "select raise(abort, 'no'); end"));
+  Send(Payload{.type = "CONTACT_REPLIED", .at = "2026-01-02T02:00:00Z", .reply = 5}.Text());
+  EXPECT_EQ(Query("select status, workspace_name, event_type from webhook_delivery_log"),
+            "dead:constraint|Northwind|lead_replied");
+  EXPECT_EQ(Query("select event_type, reason from tidewire_dead_letter"),
+            "lead_replied|constraint");
+}
+
+TEST_F(OutreachTest, DeadLettersAreTriedAgainOrDiscardedOnRequest) {
+  MustOk(db_->Execute("create trigger refuse before insert on client_leads begin "
+                      "select raise(abort, 'no'); end"));
+  const std::string reply =
+      Payload{.type = "CONTACT_REPLIED", .at = "2026-01-02T02:00:00Z", .reply = 5}.Text();
+  Send(reply);
+  Send("{");
+  const auto ask = [&](const std::string& verb, const std::string& filter) {
+    MustOk(db_->Execute("insert into tidewire_request(verb, argument) values('" + verb + "', '" +
+                        filter + "')"));
+    MustOk(applier_->pull().DoRequests());
+    return Query("select result from tidewire_request order by id desc limit 1");
+  };
+  EXPECT_EQ(ask("dead_retry", "{}"), "0 applied, 2 still dead");
+  MustOk(db_->Execute("drop trigger refuse"));
+  EXPECT_EQ(ask("dead_retry", R"({"reason":"constraint"})"), "1 applied, 0 still dead");
+  EXPECT_EQ(Query("select pipeline_stage from client_leads"), "replied");
+  EXPECT_EQ(Month("replies_mtd", "2026-01"), "1");
+  EXPECT_EQ(Query("select status from webhook_delivery_log order by id"), "ok;dead:malformed");
+  Send(reply);  // Its sender tries again: the same event.
+  EXPECT_EQ(Month("replies_mtd", "2026-01"), "1");
+  EXPECT_EQ(ask("dead_discard", R"({"reason":"mapping"})"), "0 discarded");
+  EXPECT_EQ(ask("dead_discard", R"({"id":"4711"})"), "0 discarded");
+  EXPECT_EQ(ask("dead_discard", "nonsense"), "not understood");
+  EXPECT_EQ(ask("dead_discard", R"({"source":"outreach"})"), "1 discarded");
+  EXPECT_EQ(Query("select count(*) from tidewire_dead_letter"), "0");
+  ExpectCountersEqualFacts();
 }
 
 TEST_F(OutreachTest, OldLogRowsAndBodiesGo) {

@@ -144,7 +144,13 @@ Result<EventResult> Batch::ApplyIsolated(const EventOrigin& origin,
   if (!IsPermanent(error)) return std::unexpected(error);
   state_.counters.Clear();
   TW_RETURN_IF_ERROR(state_.effects->RollbackToSavepoint());
-  return DeadResult("constraint", error.message);
+  EventResult dead = DeadResult("constraint", error.message);
+  // Whose it is and what it is are known all the same.
+  state_.events.Identify(origin.source, event.item, event.parent, dead);
+  if (!dead.tenant_key.empty()) {
+    TW_ASSIGN_OR_RETURN(dead.tenant, state_.tenants.Resolve(origin.source, dead.tenant_key));
+  }
+  return dead;
 }
 
 Status Batch::Keep(const DeliveryView& delivery, uint16_t source, uint32_t index,
@@ -190,12 +196,13 @@ Status Batch::LogDelivery(const DeliveryView& delivery, uint16_t source,
                  .body = delivery.body};
   if (summary.tenant != nullptr) entry.tenant_name = summary.tenant->tenant.name;
   if (!summary.type.empty()) entry.event_type = summary.type;
+  if (state_.sources[source]->log.table.empty()) return {};
   return state_.effects->InsertLog(source, entry);
 }
 
 void Batch::CountFreshness(const DeliveryView& delivery, uint16_t source,
                            const EventResult& result) {
-  if (!state_.sources[source]->freshness || result.tenant == nullptr) return;
+  if (result.tenant == nullptr) return;
   if (delivery.channel != Channel::kWebhook) return;
   constexpr int64_t kBucket = 5LL * 60 * 1'000'000;
   const int64_t bucket = delivery.received_at.time_since_epoch().count() / kBucket;
@@ -239,11 +246,18 @@ Status Batch::Release(uint16_t source, const std::string& tenant_key) {
 
 Status Batch::ReleaseOne(uint16_t source, const KeptEvent& kept) {
   TW_RETURN_IF_ERROR(state_.effects->RemoveParked(kept.id));
+  TW_RETURN_IF_ERROR(Retry(source, kept));
+  return {};
+}
+
+Result<EventStatus> Batch::Retry(uint16_t source, const KeptEvent& kept) {
   EventResult result;
   const auto document = json::Parse(kept.event);
   const auto events = document.ok() ? state_.sources[source]->events.Select(document->root())
                                     : std::vector<mapping::Selected>();
-  if (kept.index >= events.size()) {
+  if (!document.ok()) {
+    result = DeadResult("malformed", document.error().message);
+  } else if (kept.index >= events.size()) {
     result = DeadResult("mapping", "the event is not in its delivery any more");
   } else {
     const mapping::Selected& event = events[kept.index];
@@ -266,8 +280,22 @@ Status Batch::ReleaseOne(uint16_t source, const KeptEvent& kept) {
   const std::optional<std::string_view> tenant =
       result.tenant == nullptr ? std::nullopt
                                : std::optional<std::string_view>(result.tenant->tenant.name);
-  return state_.effects->UpdateLog(source, kept.sequence, tenant, StatusText(result), result.error,
-                                   now_);
+  if (result.status == EventStatus::kParked) {
+    KeptEvent waiting = kept;
+    waiting.tenant_key = result.tenant_key;
+    TW_RETURN_IF_ERROR(state_.effects->Park(waiting));
+    state_.parked.emplace(source, result.tenant_key);
+  }
+  if (!state_.sources[source]->log.table.empty()) {
+    TW_RETURN_IF_ERROR(state_.effects->UpdateLog(source, kept.sequence, tenant, StatusText(result),
+                                                 result.error, now_));
+  }
+  return result.status;
+}
+
+bool Batch::HasHealthRow(uint16_t source) const {
+  const auto& freshness = state_.sources[source]->freshness;
+  return freshness && !freshness->key_column.empty();
 }
 
 Status Batch::Finish() {
@@ -275,6 +303,7 @@ Status Batch::Finish() {
   for (const auto& [key, seen] : seen_) {
     const auto& [source, tenant, bucket] = key;
     TW_RETURN_IF_ERROR(state_.effects->CountDeliveries(source, tenant, seen.last, seen.deliveries));
+    state_.delivered[{source, tenant}] += static_cast<uint64_t>(seen.deliveries);
   }
   // The buckets of one tenant follow each other; only its last one speaks for it.
   for (auto it = seen_.begin(); it != seen_.end(); ++it) {
@@ -284,6 +313,7 @@ Status Batch::Finish() {
         std::get<1>(next->first) == tenant) {
       continue;
     }
+    if (!HasHealthRow(source)) continue;
     TW_ASSIGN_OR_RETURN(const int64_t count, state_.effects->DeliveriesSince(
                                                  source, tenant, now_ - std::chrono::hours(24)));
     TW_RETURN_IF_ERROR(state_.effects->WriteFreshness(

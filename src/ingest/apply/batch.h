@@ -24,6 +24,9 @@ class Batch {
   Status Add(const DeliveryView& delivery);
   // Applies what waits for this tenant, in inbox order, each event isolated.
   Status Release(uint16_t source, const std::string& tenant_key);
+  // Applies a kept event that its caller has taken out: a parked one, or a dead letter that is
+  // tried again. It is buried when it cannot be applied; its delivery's log row says what came of it.
+  Result<EventStatus> Retry(uint16_t source, const KeptEvent& kept);
   // Buries `event` in the place of applying it.
   Status Bury(KeptEvent event, std::string_view reason, std::string_view error);
   // Writes the sums. The caller commits.
@@ -41,6 +44,7 @@ class Batch {
   Status LogDelivery(const DeliveryView& delivery, uint16_t source, const EventResult& worst);
   Status ReleaseOne(uint16_t source, const KeptEvent& kept);
   void CountFreshness(const DeliveryView& delivery, uint16_t source, const EventResult& result);
+  bool HasHealthRow(uint16_t source) const;
   void CountOutcome(EventStatus status);
 
   struct Seen {

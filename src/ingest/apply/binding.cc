@@ -13,6 +13,7 @@ class EventVariables final : public mapping::Variables {
 
   mapping::Datum Variable(std::string_view name) const override {
     if (input_.tenant == nullptr && name.starts_with("tenant.")) return {};
+    if (name == "source.name") return Value(input_.source->name);
     if (name == "tenant.id") return Value(input_.tenant->tenant.id);
     if (name == "tenant.name") return Value(input_.tenant->tenant.name);
     if (name == "tenant.timezone") return Value(input_.tenant->tenant.timezone);
@@ -26,13 +27,16 @@ class EventVariables final : public mapping::Variables {
     }
     return {};
   }
+  mapping::Datum Column(std::string_view name) const override {
+    return input_.columns == nullptr ? mapping::Datum() : input_.columns->Column(name);
+  }
 
  private:
   const BindingInput& input_;
 };
 
 Result<Value> EvaluateExpression(const mapping::Expression& expression, const BindingInput& input) {
-  const mapping::Outcome outcome = EvaluateOn(expression, {}, {}, input);
+  const mapping::Outcome outcome = EvaluateOn(expression, input.record, input.parent, input);
   if (outcome.conversion_failures > 0) {
     return Fail(ErrorCode::kInvalidArgument, "cannot convert in " + expression.text());
   }
@@ -47,6 +51,8 @@ Result<Value> Bound(const Binding& binding, const BindingInput& input) {
       return Value(input.tenant->tenant.id);
     case Binding::Kind::kTenantName:
       return Value(input.tenant->tenant.name);
+    case Binding::Kind::kSourceName:
+      return Value(input.source->name);
     case Binding::Kind::kNow:
       return Value(FormatTimestampMs(input.now));
     case Binding::Kind::kChannel:

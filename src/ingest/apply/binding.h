@@ -35,6 +35,10 @@ struct BindingInput {
   std::string_view channel;
   WallTime now;
   std::optional<WallTime> at;  // The variable `at`.
+  // The payload's piece that paths begin at, and the columns of a CSV row.
+  json::Value record;
+  json::Value parent;
+  const mapping::Variables* columns = nullptr;
 };
 
 // The value for `binding`'s column; null where there is none.

@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "ingest/apply/local_day.h"
+#include "ingest/poll/pull_work.h"
 
 namespace tw::ingest {
 
@@ -12,7 +13,10 @@ void CounterBook::Add(uint16_t source, const TenantContext& tenant, std::string_
   if (contribution.empty()) return;
   Sums& sums = sums_[{source, tenant.tenant.id}];
   if (sums.tenant.zone == nullptr) sums.tenant = tenant;
-  sums.channel = channel;
+  // Rows say that it was polled, not by which stream.
+  const auto& streams = sources_[source]->streams;
+  const bool polled = std::ranges::find(streams, channel, &StreamPlan::name) != streams.end();
+  sums.channel = polled ? ToString(PullPurpose::kPoll) : channel;
   for (const std::string_view metric : Split(contribution, ',')) {
     sums.days[{std::string(day), std::string(metric)}] += delta;
   }

@@ -27,6 +27,9 @@ struct EventOrigin {
   WallTime received_at;
   uint64_t sequence = 0;
   WallTime now;
+  // A record without a time of its own loses against rows that a webhook has touched since its
+  // request began: the answer may be older than they are (ingestion spec §4.5).
+  bool yields_to_newer = false;
 };
 
 enum class EventStatus : uint8_t {
@@ -44,6 +47,9 @@ struct EventResult {
   const TenantContext* tenant = nullptr;
   std::string_view reason;  // kDead: "type", "tenant", "mapping", "constraint".
   std::string error;
+  bool new_fact = false;  // Nobody had reported it before.
+  bool changed = false;   // A row of the user's was written.
+  WallTime occurred_at;
 };
 
 class EventApplier {
@@ -61,26 +67,44 @@ class EventApplier {
   Result<EventResult> Apply(const EventOrigin& origin, const json::Value& event,
                             const json::Value& parent);
 
+  // A record of a stream, as one of its observations sees it. `columns` has a CSV row's values.
+  // Only kOk, kDuplicate, kIgnored (the condition does not hold) and kDead come back. Errors: as
+  // Apply.
+  Result<EventResult> ApplyRecord(const EventOrigin& origin, const EventPlan& plan,
+                                  const TenantContext& tenant, const json::Value& record,
+                                  const json::Value& parent, const mapping::Variables* columns);
+
+  // Fills type and tenant_key, as far as the event has them.
+  void Identify(uint16_t source, const json::Value& event, const json::Value& parent,
+                EventResult& result) const;
+
   // What names the tenant of an event; empty when nothing does.
   std::string TenantKeyOf(uint16_t source, const json::Value& event,
                           const json::Value& parent) const;
 
   const FactBook& facts() const { return facts_; }
+  // The key of the first row that the last record wrote or found unchanged.
+  const std::vector<Value>& first_key() const { return first_key_; }
 
  private:
   Status ReadHead(const Source& source, const json::Value& event, const json::Value& parent,
                   EventResult& result) const;
-  Status ReadFields(const EventPlan& plan, const json::Value& event, const json::Value& parent,
-                    BindingInput& input);
-  Result<Sighting> ObserveFact(const EventOrigin& origin, const FactPlan& plan,
-                               const BindingInput& input, TimeQuality quality);
-  Status WriteRows(const EventOrigin& origin, const EventPlan& plan, const BindingInput& input);
+  Status ReadFields(const EventPlan& plan, BindingInput& input);
+  // The part that webhooks and streams share: fields, fact, rows. Fills `result`.
+  Status ApplyPlan(const EventOrigin& origin, const EventPlan& plan, BindingInput& input,
+                   EventResult& result);
+  Result<Sighted> ObserveFact(const EventOrigin& origin, const FactPlan& plan,
+                              const BindingInput& input, TimeQuality quality);
+  // True when one of them changed. `stage_at` is when what moves the stage happened.
+  Result<bool> WriteRows(const EventOrigin& origin, const EventPlan& plan,
+                         const BindingInput& input, WallTime stage_at, bool has_time);
 
   std::span<const std::shared_ptr<const Source>> sources_;
   Tenants& tenants_;
   FactBook facts_;
   RowWriter rows_;
   std::vector<Value> fields_;  // Of the current event, by FieldIndex.
+  std::vector<Value> first_key_;
 };
 
 }  // namespace tw::ingest

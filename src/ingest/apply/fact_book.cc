@@ -160,7 +160,7 @@ Result<int64_t> FactBook::Create(const Observation& seen, const Names& names, st
   return effects_.InsertFact(seen.source, fact, seen.now);
 }
 
-Status FactBook::Refine(const Observation& seen, Fact fact, bool dirty) {
+Result<WallTime> FactBook::Refine(const Observation& seen, Fact fact, bool dirty) {
   const std::string old_day = fact.bucket_day;
   const std::string old_contribution = fact.contribution;
   if (!NamedBy(fact, seen.channel)) {
@@ -178,47 +178,48 @@ Status FactBook::Refine(const Observation& seen, Fact fact, bool dirty) {
     fact.config_version = seen.plans->version;
     dirty = true;
   }
-  if (!dirty) return {};
+  if (!dirty) return fact.occurred_at;
   if (old_day != fact.bucket_day || old_contribution != fact.contribution) {
     counters_.Add(seen.source, *seen.tenant, old_contribution, old_day, -1, seen.channel);
     counters_.Add(seen.source, *seen.tenant, fact.contribution, fact.bucket_day, 1, seen.channel);
   }
-  return effects_.UpdateFact(fact);
+  TW_RETURN_IF_ERROR(effects_.UpdateFact(fact));
+  return fact.occurred_at;
 }
 
-Result<Sighting> FactBook::Observe(const Observation& seen) {
+Result<Sighted> FactBook::Observe(const Observation& seen) {
   Names names = NamesOf(seen);
   TW_ASSIGN_OR_RETURN(std::vector<Fact> facts, FindByName(seen, names));
   int64_t id = 0;
-  Sighting sighting = Sighting::kKnown;
+  Sighted sighted{Sighting::kKnown, seen.occurred_at};
   if (facts.empty()) {
     std::string mark;
     TW_ASSIGN_OR_RETURN(auto paired, Pair(seen, names, mark));
     if (paired) {
       ++paired_;
       id = paired->id;
-      TW_RETURN_IF_ERROR(Refine(seen, *std::move(paired), false));
+      TW_ASSIGN_OR_RETURN(sighted.occurred_at, Refine(seen, *std::move(paired), false));
     } else {
-      sighting = Sighting::kNew;
+      sighted.sighting = Sighting::kNew;
       TW_ASSIGN_OR_RETURN(id, Create(seen, names, std::move(mark)));
     }
   } else {
     id = facts.front().id;
     if (names.known.front() && facts.front().config_version == seen.plans->version) {
-      sighting = Sighting::kDuplicate;
+      sighted.sighting = Sighting::kDuplicate;
     }
     for (size_t i = 1; i < facts.size(); ++i) {
       TW_RETURN_IF_ERROR(Merge(seen, facts.front(), std::move(facts[i])));
     }
     const bool merged = facts.size() > 1;
-    TW_RETURN_IF_ERROR(Refine(seen, std::move(facts.front()), merged));
+    TW_ASSIGN_OR_RETURN(sighted.occurred_at, Refine(seen, std::move(facts.front()), merged));
   }
   for (size_t i = 0; i < names.aliases.size(); ++i) {
     if (names.known[i]) continue;
     TW_RETURN_IF_ERROR(effects_.InsertAlias(seen.source, seen.tenant->tenant.id, seen.plan->name,
                                             names.aliases[i], id));
   }
-  return sighting;
+  return sighted;
 }
 
 }  // namespace tw::ingest

@@ -43,6 +43,12 @@ enum class Sighting : uint8_t {
   kDuplicate,  // This very event of this channel was observed before, under this source file.
 };
 
+struct Sighted {
+  Sighting sighting = Sighting::kNew;
+  // When it happened, as well as anyone knows now.
+  WallTime occurred_at;
+};
+
 class FactBook {
  public:
   // `delivery_delay_max`: how long before its receipt an event without own time may have happened.
@@ -50,7 +56,7 @@ class FactBook {
       : effects_(effects), counters_(counters), delivery_delay_max_(delivery_delay_max) {}
 
   // Errors: those of Effects.
-  Result<Sighting> Observe(const Observation& seen);
+  Result<Sighted> Observe(const Observation& seen);
 
   // Totals since construction, for metrics.
   uint64_t merged() const { return merged_; }
@@ -73,7 +79,8 @@ class FactBook {
   Result<std::optional<Fact>> Pair(const Observation& seen, const Names& names, std::string& mark);
   Status Merge(const Observation& seen, Fact& fact, Fact younger);
   Result<int64_t> Create(const Observation& seen, const Names& names, std::string mark);
-  Status Refine(const Observation& seen, Fact fact, bool dirty);
+  // Gives the time that the fact has afterwards.
+  Result<WallTime> Refine(const Observation& seen, Fact fact, bool dirty);
 
   Effects& effects_;
   CounterBook& counters_;

@@ -1,6 +1,7 @@
 // What the parts of the applier share: the effects, the caches of the open transaction, the counts.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -38,9 +39,11 @@ struct IngestState {
   CounterBook counters;
   Tenants tenants;
   EventApplier events;
-  uint64_t applied_sequence = 0;
+  std::atomic<uint64_t> applied_sequence = 0;  // Written by the store thread, read by any.
   // Tenants that events wait for, by (source, key).
   std::set<std::pair<uint16_t, std::string>> parked;
+  // Webhook deliveries since the start, by (source, tenant id): what a fallback counts by.
+  std::map<std::pair<uint16_t, std::string>, uint64_t> delivered;
 
   struct Metrics {
     telemetry::Counter& ok;

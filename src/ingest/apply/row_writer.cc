@@ -1,6 +1,7 @@
 #include "ingest/apply/row_writer.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/check.h"
 #include "base/strings.h"
@@ -90,21 +91,19 @@ Result<std::vector<Value>> KeyOf(const RowWrite& write) {
   return key;
 }
 
-std::string KeyText(std::span<const Value> key) {
-  std::string text = "[";
-  for (const Value& part : key) {
-    if (text.size() > 1) text += ',';
-    json::AppendString(text, NormalText(part).value_or(""));
-  }
-  text += ']';
-  return text;
-}
-
 // Equal as the database would store them: it has no booleans of its own, and a column's affinity
 // makes numbers of texts.
 bool SameStored(const Value& stored, const Value& wanted) {
   if (stored == wanted) return true;
   if (const bool* flag = wanted.AsBool()) return stored == Value(int64_t{*flag ? 1 : 0});
+  // A numeric column gives "12.50" back as 12.5.
+  if (const double* number = stored.AsDouble()) {
+    const std::string* text = wanted.AsText();
+    double parsed = 0;
+    if (text == nullptr) return NormalText(stored) == NormalText(wanted);
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), parsed);
+    return error == std::errc() && end == text->data() + text->size() && parsed == *number;
+  }
   return stored.index() != wanted.index() && NormalText(stored) == NormalText(wanted);
 }
 
@@ -115,9 +114,20 @@ std::optional<std::string> TextOf(const Value& value) {
 
 }  // namespace
 
+std::string RowKeyText(std::span<const Value> key) {
+  std::string text = "[";
+  for (const Value& part : key) {
+    if (text.size() > 1) text += ',';
+    json::AppendString(text, NormalText(part).value_or(""));
+  }
+  text += ']';
+  return text;
+}
+
 Result<RowChange> RowWriter::Write(const RowWrite& write) {
-  TW_ASSIGN_OR_RETURN(const std::vector<Value> key, KeyOf(write));
-  const std::string key_text = KeyText(key);
+  TW_ASSIGN_OR_RETURN(last_key_, KeyOf(write));
+  const std::vector<Value>& key = last_key_;
+  const std::string key_text = RowKeyText(key);
   TW_ASSIGN_OR_RETURN(const std::optional<Row> stored, effects_.ReadRow(write.table, key));
   if (stored) return Update(write, key, key_text, *stored);
   if (!write.upsert) return RowChange::kNone;
@@ -144,7 +154,7 @@ Result<RowChange> RowWriter::Insert(const RowWrite& write, std::span<const Value
     if (!value.is_null()) values.push_back({column.column, std::move(value)});
   }
   if (plan.stage && write.stage) {
-    const StageView next = NextStage(*plan.stage, {}, *write.stage, write.version);
+    const StageView next = NextStage(*plan.stage, {}, *write.stage, write.stage_version);
     values.push_back({plan.stage->column, next.column});
     state.stage = next.written;
     state.terminal = next.terminal;
@@ -163,6 +173,9 @@ Result<RowChange> RowWriter::Update(const RowWrite& write, std::span<const Value
   const TablePlan& plan = *write.plan;
   TW_ASSIGN_OR_RETURN(const std::optional<RowState> known,
                       effects_.ReadRowState(write.table, key_text));
+  if (write.yields_to_newer && known && known->version.sequence > write.version.sequence) {
+    return RowChange::kNone;
+  }
   RowState state = known.value_or(RowState{.version = write.version});
   std::vector<ColumnValue> changed;
   if (write.upsert) {
@@ -196,7 +209,7 @@ Result<RowChange> RowWriter::Update(const RowWrite& write, std::span<const Value
                    .written = state.stage,
                    .terminal = state.terminal,
                    .terminal_version = state.terminal_version};
-    const StageView next = NextStage(*plan.stage, view, *write.stage, write.version);
+    const StageView next = NextStage(*plan.stage, view, *write.stage, write.stage_version);
     if (next.column != view.column) changed.push_back({plan.stage->column, next.column});
     if (!plan.stage->previous_column.empty() && next.previous != view.previous) {
       changed.push_back({plan.stage->previous_column, next.previous});

@@ -32,9 +32,16 @@ struct RowWrite {
   Version version;
   bool upsert = false;  // Write the columns; insert the row when it is missing.
   std::optional<StageAction> stage;
+  // Of what moves the stage: the same happening has the same time, whoever reports it again.
+  Version stage_version;
+  // Leave a row alone whose newest write came later in the inbox than version.sequence.
+  bool yields_to_newer = false;
 };
 
 enum class RowChange : uint8_t { kNone, kInserted, kUpdated };
+
+// The row's name in tidewire's own tables: its key as a JSON list of texts.
+std::string RowKeyText(std::span<const Value> key);
 
 class RowWriter {
  public:
@@ -45,6 +52,9 @@ class RowWriter {
   // does not fit its column.
   Result<RowChange> Write(const RowWrite& write);
 
+  // Of the last row that was written or looked at.
+  const std::vector<Value>& last_key() const { return last_key_; }
+
  private:
   Result<RowChange> Insert(const RowWrite& write, std::span<const Value> key,
                            std::string_view key_text);
@@ -52,6 +62,7 @@ class RowWriter {
                            std::string_view key_text, const Row& stored);
 
   Effects& effects_;
+  std::vector<Value> last_key_;
 };
 
 }  // namespace tw::ingest

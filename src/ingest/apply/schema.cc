@@ -2,8 +2,22 @@
 
 namespace tw::ingest {
 
+namespace {
+
+// Columns that databases of earlier versions lack.
+Status AddColumns(sqlite::Database& database) {
+  TW_ASSIGN_OR_RETURN(const int64_t has_id,
+                      database.QueryInt("select count(*) from pragma_table_info("
+                                        "'tidewire_dead_letter') where name = 'signed_id'"));
+  if (has_id > 0) return {};
+  return database.Execute(
+      "alter table tidewire_dead_letter add column signed_id text not null default ''");
+}
+
+}  // namespace
+
 Status CreateApplySchema(sqlite::Database& database) {
-  return database.Execute(R"sql(
+  const Status created = database.Execute(R"sql(
 create table if not exists tidewire_ingest_state(
   key text primary key,
   value integer not null
@@ -100,6 +114,8 @@ create table if not exists tidewire_dead_letter(
 create index if not exists tidewire_dead_letter_sequence on tidewire_dead_letter(sequence);
 
 )sql");
+  TW_RETURN_IF_ERROR(created);
+  return AddColumns(database);
 }
 
 }  // namespace tw::ingest

@@ -115,8 +115,10 @@ Status SqliteEffects::PrepareSource(std::shared_ptr<const Source> source) {
   SourceStatements& statements = per_source_.emplace_back();
   TW_RETURN_IF_ERROR(PrepareTenants(*source, statements));
   if (source->counters) TW_RETURN_IF_ERROR(PrepareCounters(*source->counters, statements));
-  if (source->freshness) TW_RETURN_IF_ERROR(PrepareFreshness(*source->freshness, statements));
-  TW_RETURN_IF_ERROR(PrepareLog(source->log, statements));
+  if (source->freshness && !source->freshness->key_column.empty()) {
+    TW_RETURN_IF_ERROR(PrepareFreshness(*source->freshness, statements));
+  }
+  if (!source->log.table.empty()) TW_RETURN_IF_ERROR(PrepareLog(source->log, statements));
   for (const TablePlan& table : source->tables) {
     std::string columns;
     const auto add = [&](std::string_view column) {

@@ -113,7 +113,13 @@ Status SqliteEffects::PrepareTenants(const Source& source, SourceStatements& sta
                       database_.Prepare(select + " where " + id + " = ?1"));
   TW_ASSIGN_OR_RETURN(
       statements.tenant_by_name,
-      database_.Prepare(select + " where " + name + " = ?1 order by " + id + " limit 1"));
+      database_.Prepare(select + " where " +
+                        (plan.via_table.empty()
+                             ? name + " = ?1"
+                             : id + " in (select " + QuoteIdentifier(plan.via_tenant_column) +
+                                   " from " + QuoteIdentifier(plan.via_table) + " where " +
+                                   QuoteIdentifier(plan.via_column) + " = ?1)") +
+                        " order by " + id + " limit 1"));
   TW_ASSIGN_OR_RETURN(statements.active_tenants,
                       database_.Prepare(select + " where " + active + " order by " + id));
   return {};

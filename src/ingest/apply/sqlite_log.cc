@@ -46,8 +46,8 @@ Status SqliteEffects::PrepareKept() {
                       database_.Prepare("delete from tidewire_parked where id = ?1"));
   TW_ASSIGN_OR_RETURN(
       bury_, database_.Prepare("insert into tidewire_dead_letter(source, sequence, event_index, "
-                               "event_type, reason, error, config_version, received_at, event) "
-                               "values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"));
+                               "event_type, reason, error, config_version, received_at, event, "
+                               "signed_id) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"));
   return {};
 }
 
@@ -324,6 +324,7 @@ Status SqliteEffects::Bury(const KeptEvent& event) {
   bury_.BindText(7, event.config_version);
   bury_.BindInt(8, Micros(event.received_at));
   bury_.BindText(9, event.event);
+  bury_.BindText(10, event.signed_id);
   return bury_.Run();
 }
 

@@ -45,7 +45,8 @@ StageView NextStage(const StagePlan& plan, StageView view, const StageAction& ac
   }
   const std::string& target = plan.terminal[action.value];
   if (!view.terminal.empty() && !NotOlder(version, view.terminal_version)) return view;
-  if (!view.terminal.empty() && version == view.terminal_version) return view;
+  // The same happening again, in whatever bytes: what a person has done since stays.
+  if (view.terminal == target && version.at == view.terminal_version.at) return view;
   if (!in_terminal) view.previous = view.column;
   view.column = Value(target);
   view.terminal = target;

@@ -76,7 +76,7 @@ Status TimerWork::Rollover(WallTime now) {
 Status TimerWork::RefreshHealth(WallTime now) {
   for (uint16_t source = 0; source < state_.sources.size(); ++source) {
     const auto& freshness = state_.sources[source]->freshness;
-    if (!freshness) continue;
+    if (!freshness || freshness->key_column.empty()) continue;
     TW_ASSIGN_OR_RETURN(const auto tenants, state_.tenants.Active(source));
     for (const TenantContext& tenant : tenants) {
       TW_ASSIGN_OR_RETURN(const auto last, state_.effects->LastDelivery(source, tenant.tenant.id));
@@ -132,6 +132,7 @@ Status TimerWork::ExpireParked(WallTime now) {
       const std::string error = "no tenant " + event.tenant_key + " appeared in time";
       TW_RETURN_IF_ERROR(state_.effects->RemoveParked(event.id));
       TW_RETURN_IF_ERROR(batch.Bury(event, "tenant", error));
+      if (source.log.table.empty()) continue;
       TW_RETURN_IF_ERROR(state_.effects->UpdateLog(index, event.sequence, std::nullopt,
                                                    "dead:tenant", error, now));
     }
@@ -141,6 +142,7 @@ Status TimerWork::ExpireParked(WallTime now) {
 
 Status TimerWork::Trim(WallTime now) {
   for (uint16_t source = 0; source < state_.sources.size(); ++source) {
+    if (state_.sources[source]->log.table.empty()) continue;
     TW_RETURN_IF_ERROR(state_.effects->TrimLog(source, now, state_.options.trimmed_rows_max));
   }
   return state_.effects->TrimDeliveryCounts(now - std::chrono::hours(24 * 35));

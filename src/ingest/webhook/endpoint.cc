@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "ingest/webhook/handshake.h"
 #include "ingest/webhook/verifiers.h"
 #include "json/json.h"
 
@@ -34,6 +35,7 @@ struct Endpoint::Parts {
   const Source* source = nullptr;
   PathPattern path;
   std::vector<Verifier> verifiers;
+  std::vector<Handshake> handshakes;
   std::vector<std::string> kept_headers;  // Lower case; never one that holds a secret.
   std::string allow;
 
@@ -73,9 +75,9 @@ Endpoint::~Endpoint() = default;
 Result<std::unique_ptr<Endpoint>> Endpoint::Create(const Source& source) {
   auto parts = std::make_unique<Parts>();
   parts->source = &source;
-  TW_ASSIGN_OR_RETURN(parts->path, ParsePathPattern(*source.webhook.path));
+  TW_ASSIGN_OR_RETURN(parts->path, ParsePathPattern(*source.webhook->path));
   config::Problems problems;
-  parts->verifiers = BuildVerifiers(source.webhook, problems);
+  parts->verifiers = BuildVerifiers(*source.webhook, problems);
   TW_RETURN_IF_ERROR(problems.ToStatus());
   parts->kept_headers.assign(std::begin(kKeptHeaders), std::end(kKeptHeaders));
   for (const Verifier& verifier : parts->verifiers) parts->KeepHeadersOf(verifier.scheme());
@@ -84,7 +86,11 @@ Result<std::unique_ptr<Endpoint>> Endpoint::Create(const Source& source) {
     if (verifier.scheme().kind == Scheme::Kind::kHmac) continue;
     std::erase(parts->kept_headers, ToLower(verifier.scheme().header));
   }
-  for (const Text& method : source.webhook.methods) {
+  for (const HandshakeConfig& config : source.webhook->handshake) {
+    TW_ASSIGN_OR_RETURN(auto handshake, Handshake::Create(config));
+    parts->handshakes.push_back(std::move(handshake));
+  }
+  for (const Text& method : source.webhook->methods) {
     parts->allow += (parts->allow.empty() ? "" : ", ") + *method;
   }
   return std::unique_ptr<Endpoint>(new Endpoint(std::move(parts)));
@@ -95,7 +101,7 @@ bool Endpoint::Matches(std::string_view path) const {
 }
 
 size_t Endpoint::body_bytes_max() const {
-  return parts_->source->webhook.max_body.bytes;
+  return parts_->source->webhook->max_body.bytes;
 }
 
 std::string_view Endpoint::source() const {
@@ -104,7 +110,7 @@ std::string_view Endpoint::source() const {
 
 HookVerdict Endpoint::Judge(const HookRequest& request) const {
   using Kind = HookVerdict::Kind;
-  const WebhookConfig& webhook = parts_->source->webhook;
+  const WebhookConfig& webhook = *parts_->source->webhook;
   const auto refuse = [](Kind kind, int status, std::string_view reason) {
     HookVerdict verdict{.kind = kind, .reason = std::string(reason)};
     verdict.reply = {status, "application/json", "{\"error\":\"" + std::string(reason) + "\"}"};
@@ -112,8 +118,27 @@ HookVerdict Endpoint::Judge(const HookRequest& request) const {
   };
   const auto parameter = parts_->path.Match(request.path);
   if (!parameter) return refuse(Kind::kNotFound, 404, "not_found");
+  const auto shake = [&](bool authenticated) -> std::optional<HookVerdict> {
+    for (const Handshake& handshake : parts_->handshakes) {
+      if (handshake.needs_authentication() != authenticated) continue;
+      auto answer = handshake.Judge(request);
+      if (!answer) continue;
+      return HookVerdict{
+          .kind = Kind::kReply,
+          .reply = {answer->status, std::move(answer->content_type), std::move(answer->body)}};
+    }
+    return std::nullopt;
+  };
+  if (auto answered = shake(false)) return *std::move(answered);
   const auto named = [&](const Text& method) { return *method == request.method; };
   if (std::ranges::none_of(webhook.methods, named)) {
+    // A method that only handshakes have tells nothing of the address.
+    const auto of_handshake = [&](const Handshake& handshake) {
+      return handshake.method() == request.method;
+    };
+    if (std::ranges::any_of(parts_->handshakes, of_handshake)) {
+      return refuse(Kind::kNotFound, 404, "not_found");
+    }
     HookVerdict verdict = refuse(Kind::kMethodNotAllowed, 405, "method_not_allowed");
     verdict.allow = parts_->allow;
     return verdict;
@@ -145,6 +170,7 @@ HookVerdict Endpoint::Judge(const HookRequest& request) const {
   if (!accepted->ProvesBody() && !json::Parse(request.body).ok()) {
     return refuse(Kind::kMalformed, 400, "malformed_json");
   }
+  if (auto answered = shake(true)) return *std::move(answered);
   HookVerdict verdict{.kind = Kind::kAccept};
   verdict.reply = {static_cast<int>(webhook.reply.status), webhook.reply.content_type,
                    webhook.reply.body};

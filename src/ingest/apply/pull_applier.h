@@ -1,0 +1,46 @@
+// The store's side of the pull side: views out, work in. Every call is one transaction.
+#pragma once
+
+#include <memory>
+
+#include "base/result.h"
+#include "ingest/apply/ingest_state.h"
+#include "ingest/apply/pull_effects.h"
+#include "ingest/poll/pull_work.h"
+
+namespace tw::ingest {
+
+// Errors of every call: those of Effects that are the database's fault; nothing was written.
+// Thread: the store thread.
+class PullApplier {
+ public:
+  PullApplier(IngestState& state, std::unique_ptr<PullEffects> effects)
+      : state_(state), effects_(std::move(effects)) {}
+
+  // Makes the rows of jobs that the table does not have.
+  Status AddJobs(std::span<const JobRow> jobs);
+  Result<std::shared_ptr<const PullView>> ReadView();
+  Result<Claimed> Claim(const ClaimRequest& request);
+  // Records that the database refuses end as dead records; the others are applied. Errors: also
+  // kNotFound when the tenant is gone.
+  Result<PullResult> Apply(const PullWork& work);
+  Status End(const JobEnd& end);
+  Status Raise(const Alert& alert);
+  // Does what operators asked for beyond jobs: dead letters, tried again or discarded.
+  Status DoRequests();
+  // Removes old runs.
+  Status Trim(WallTime now);
+
+ private:
+  template <typename Work>
+  Status InTransaction(Work work);
+  Result<std::string> RetryDead(const DeadFilter& filter);
+  Result<std::string> DiscardDead(const DeadFilter& filter);
+
+  IngestState& state_;
+  std::unique_ptr<PullEffects> effects_;
+  std::vector<std::string> jobs_;  // Those of AddJobs.
+  WallTime trim_due_{};
+};
+
+}  // namespace tw::ingest

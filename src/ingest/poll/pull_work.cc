@@ -1,0 +1,49 @@
+#include "ingest/poll/pull_work.h"
+
+namespace tw::ingest {
+
+std::string_view ToString(PullPurpose purpose) {
+  switch (purpose) {
+    case PullPurpose::kPoll:
+    case PullPurpose::kFallback:
+      return "poll";
+    case PullPurpose::kBackfill:
+      return "backfill";
+  }
+  return "";
+}
+
+std::string_view ToString(RunStatus status) {
+  switch (status) {
+    case RunStatus::kSuccess:
+      return "success";
+    case RunStatus::kUnchanged:
+      return "success";
+    case RunStatus::kPartial:
+      return "partial";
+    case RunStatus::kDeferred:
+      return "deferred";
+    case RunStatus::kLoop:
+      return "loop";
+    case RunStatus::kRefused:
+      return "refused";
+    case RunStatus::kUnauthorized:
+      return "unauthorized";
+    case RunStatus::kFailed:
+      return "failed";
+    case RunStatus::kCancelled:
+      return "cancelled";
+  }
+  return "";
+}
+
+// A unit separator cannot stand in a configured name.
+std::string StreamStateKey(std::string_view source, std::string_view stream,
+                           std::string_view tenant) {
+  return "stream\x1f" + std::string(source) + "\x1f" + std::string(stream) + "\x1f" +
+         std::string(tenant);
+}
+
+std::string JobStateKey(std::string_view job) { return "job\x1f" + std::string(job); }
+
+}  // namespace tw::ingest
