@@ -5,11 +5,10 @@
 
 #include "app/config.h"
 #include "cli/check.h"
-#include "cli/drain.h"
-#include "cli/docs_verb.h"
-#include "cli/doctor.h"
 #include "cli/dead.h"
 #include "cli/docs_verb.h"
+#include "cli/doctor.h"
+#include "cli/drain.h"
 #include "cli/jobs.h"
 #include "cli/output.h"
 #include "cli/policy_verb.h"
