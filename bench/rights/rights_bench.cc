@@ -2,7 +2,7 @@
 //   customer_id in (select id from customers where portal_user_id = auth.uid())
 // with N subscribers who are N distinct users of 100 000 customers: typed row → probe → decision →
 // frame handed to its receiver. And what a change costs that nobody may see, and what a
-// subscription weighs. The per-subscriber SQL design beside it: walrus.sql.
+// subscription weighs.
 //
 //   rights_bench [--changes N] [--json]
 #include <malloc.h>

@@ -4,12 +4,20 @@
 
 namespace tw::app {
 
+telemetry::Counter& ClaimsEvaluator::EvaluatedCounter(telemetry::Registry& metrics) {
+  return metrics.GetCounter("tidewire_policy_claims_evaluated_total",
+                            "Sets of claims whose expressions PostgreSQL evaluated.");
+}
+
+telemetry::Counter& ClaimsEvaluator::RefusedCounter(telemetry::Registry& metrics) {
+  return metrics.GetCounter("tidewire_policy_claims_refused_total",
+                            "Questions about claims refused because too many waited.");
+}
+
 ClaimsEvaluator::ClaimsEvaluator(ClaimsEvaluatorOptions options, telemetry::Registry& metrics)
     : options_(std::move(options)),
-      evaluated_(metrics.GetCounter("tidewire_policy_claims_evaluated_total",
-                                    "Sets of claims whose expressions PostgreSQL evaluated.")),
-      refused_(metrics.GetCounter("tidewire_policy_claims_refused_total",
-                                  "Questions about claims refused because too many waited.")),
+      evaluated_(EvaluatedCounter(metrics)),
+      refused_(RefusedCounter(metrics)),
       thread_([this] { Run(); }) {}
 
 ClaimsEvaluator::~ClaimsEvaluator() {

@@ -36,6 +36,11 @@ class ClaimsEvaluator {
   using Done = Function<void(Result<policy::ClaimsValuesPtr>)>;
 
   ClaimsEvaluator(ClaimsEvaluatorOptions options, telemetry::Registry& metrics);
+  // For the reference of metrics.
+  static void DeclareMetrics(telemetry::Registry& metrics) {
+    (void)EvaluatedCounter(metrics);
+    (void)RefusedCounter(metrics);
+  }
   ~ClaimsEvaluator();
 
   // Calls `done` on the evaluator's thread, once. Any thread. Errors: kUnavailable (the database
@@ -44,6 +49,8 @@ class ClaimsEvaluator {
   void Evaluate(policy::CatalogPtr catalog, ClaimsPtr claims, Done done);
 
  private:
+  static telemetry::Counter& EvaluatedCounter(telemetry::Registry& metrics);
+  static telemetry::Counter& RefusedCounter(telemetry::Registry& metrics);
   struct Question {
     policy::CatalogPtr catalog;
     ClaimsPtr claims;

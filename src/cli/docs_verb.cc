@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "app/claims_evaluator.h"
 #include "app/config.h"
 #include "app/dev.h"
 #include "app/server.h"
@@ -80,6 +81,7 @@ Result<std::string> RegisteredMetrics(const std::string& data_directory) {
                                           .port = 0},
                                          SystemClock(), SystemRandom(), metrics));
   capture::PostgresCapture::DeclareMetrics(metrics);
+  app::ClaimsEvaluator::DeclareMetrics(metrics);
   return metrics.RenderReference();
 }
 
