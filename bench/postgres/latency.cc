@@ -5,16 +5,14 @@
 //
 // One connection inserts rows at random times (Poisson, --mean_ms apart); each row carries a stamp. A
 // change that arrives before the acknowledgement counts as 0. Prints a table and one line of JSON.
+#include <arpa/inet.h>
 #include <libpq-fe.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
-#include <cstring>
-#include <mutex>
-#include <netinet/in.h>
-#include <arpa/inet.h>
+#include <memory>
 #include <random>
 #include <string>
 #include <thread>

@@ -352,7 +352,7 @@ test('init postgres prints one migration that may be run again', (t) => {
   const given = run(['init', 'postgres', '--config', 'tidewire.yaml', '--role', 'app'], { cwd, env });
   assert.equal(given.code, 0);
   for (const part of [
-    /^begin;/m, /create role "app"\n/, /alter publication "tidewire" add table "crm"\."notes"/,
+    /^begin;/m, /create role "app" login;/, /alter publication "tidewire" add table "crm"\."notes"/,
     /alter table "public"\."jobs" replica identity full;/, /create event trigger tidewire_ddl_end/, /^commit;/m,
   ]) {
     assert.match(given.out, part);
