@@ -102,6 +102,7 @@ TEST_F(LimitsTest, APublisherHasItsOwnRate) {
   quiet.Say(Join("a"));
   for (int i = 0; i < 5; ++i) loud.Say(kHello);
   EXPECT_THAT(loud.Say(kHello), Contains(HasSubstr("Too many messages per second")));
+  quiet.transport.Take();
   EXPECT_THAT(quiet.Say(kHello), IsEmpty());
 }
 
