@@ -1,4 +1,5 @@
 import { useState, type FormEvent, type ReactNode } from 'react';
+import { randomId } from '@tidewire/client';
 import { timeOf, useNow } from '@tidewire/react/hooks';
 import useSWR from 'swr';
 import { policies, type Asset, type Campaign, type Review, type Video } from './model.js';
@@ -161,7 +162,7 @@ export function Campaigns(): ReactNode {
     event.preventDefault();
     if (!name.trim()) return;
     const created_at = new Date().toISOString();
-    const id = crypto.randomUUID();
+    const id = randomId();
     const row = { id, name: name.trim(), channel: 'Social', status: 'draft', created_at };
     void trigger(row).catch(() => {});
     setName('');
@@ -213,7 +214,7 @@ export function Assets(): ReactNode {
     for (const { name, size: bytes, type } of files ?? []) {
       const created_at = new Date().toISOString();
       const kind = type.split('/')[0] || 'file';
-      void trigger({ id: crypto.randomUUID(), name, kind, bytes, created_at }).catch(() => {});
+      void trigger({ id: randomId(), name, kind, bytes, created_at }).catch(() => {});
     }
   };
   return (
