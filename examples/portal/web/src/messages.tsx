@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState, type FormEvent, type ReactNode } from 'react';
+import { randomId } from '@tidewire/client';
 import { useNotify } from '@tidewire/components';
 import { usePresence, useTidewire, useTyping } from '@tidewire/react/hooks';
 import { date, time } from './format.js';
@@ -38,7 +39,7 @@ export function Conversation(props: {
     event.preventDefault();
     const body = text.trim();
     if (!body) return;
-    const id = crypto.randomUUID();
+    const id = randomId();
     setText('');
     setPending((all) => [...all, { id, body }]);
     const created_at = new Date().toISOString();

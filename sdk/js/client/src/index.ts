@@ -32,3 +32,4 @@ export { filterOf, TidewireError, type SelectQuery, type SelectResult } from './
 export type { ConnectionStatus } from './status.js';
 export type { WriteRequest, WriteResult } from './write.js';
 export { quote } from './refresh.js';
+export { randomId } from './id.js';

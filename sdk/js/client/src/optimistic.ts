@@ -1,3 +1,4 @@
+import { randomId } from './id.js';
 import type { Position } from './position.js';
 
 type Key = readonly unknown[];
@@ -223,7 +224,7 @@ export class Mutations {
   #confirm: Confirm;
   #queue: MutationQueue | null;
   #scopes = new Map<string, Promise<unknown>>();
-  #clientId = crypto.randomUUID().replace(/-/g, '');
+  #clientId = randomId();
   #sequence = 0;
 
   constructor(overlay: Overlay, confirm: Confirm, queue: MutationQueue | null = null) {

@@ -1,4 +1,5 @@
 import type { Client, SubscribeOptions, Subscription, SubscriptionStatus } from './client.js';
+import { randomId } from './id.js';
 import { live } from './live.js';
 import { comparePositions, laterPosition, type Position } from './position.js';
 import type { Change, Verdict } from './protocol.js';
@@ -191,7 +192,7 @@ export function follower(
         name,
         // Only what can be cloned: callers pass more than this.
         options: {
-          key: room.key ?? crypto.randomUUID(),
+          key: room.key ?? randomId(),
           ...(room.private !== undefined && { private: room.private }),
         },
         members: [],
@@ -225,7 +226,7 @@ export function follower(
 function holdLock(): string | null {
   const locks = globalThis.navigator?.locks;
   if (!locks) return null;
-  const name = `tidewire:tab:${crypto.randomUUID()}`;
+  const name = `tidewire:tab:${randomId()}`;
   void locks.request(name, () => new Promise(() => {}));
   return name;
 }

@@ -1,4 +1,5 @@
 import { createClient, type Client, type ClientOptions, type SubscribeOptions } from './client.js';
+import { randomId } from './id.js';
 import { follower } from './shared-follower.js';
 import { Host, type Ask, type Port } from './shared-host.js';
 
@@ -59,7 +60,7 @@ function workerPort(port: MessagePort): Port {
 /** Without a worker: one tab holds the lock and the connection; the others talk to it. */
 function elected(own: Client, options: SharedOptions, locks: LockManager): SharedClient {
   const name = `tidewire:${options.url}:${options.user}`;
-  const tab = crypto.randomUUID();
+  const tab = randomId();
   const channel = new BroadcastChannel(name);
   let listener: (message: any) => void = () => {};
   let host: Host | null = null;

@@ -7,7 +7,10 @@ import {
   type Subscription,
 } from '@tidewire/client';
 import type { Overlay } from '@tidewire/client/optimistic';
-import { applyChange, isAfter, RecentChanges, type RowsSpec } from './rows.js';
+import { applyChanges, isAfter, RecentChanges, type RowsSpec } from './rows.js';
+
+/** A change this young may be followed by others of its commit, milliseconds. */
+const arrivingMs = 3;
 
 /** What the keeper needs of the engine that it serves. */
 export interface KeeperHost {
@@ -57,6 +60,7 @@ export class RowsKeeper {
   #streams = new Map<string, Stream>();
   #waiting: { stream: Stream; change: Change<any> }[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #lastAt = 0;
 
   constructor(host: KeeperHost) {
     this.#host = host;
@@ -176,16 +180,29 @@ export class RowsKeeper {
 
   #onChange(stream: Stream, change: Change<any>): void {
     this.#host.onStreamChange(change);
-    const last = this.#waiting.at(-1)?.change;
-    if (last && last.commitTimestamp !== change.commitTimestamp) this.flush();
     this.#waiting.push({ stream, change });
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.flush(), this.#host.frameMs);
+    this.#lastAt = Date.now();
+    this.#timer ??= setTimeout(() => this.#onFrame(), this.#host.frameMs);
+  }
+
+  /** Once per frame, however many changes come; a commit that is still arriving waits for the next. */
+  #onFrame(): void {
+    this.#timer = undefined;
+    const last = this.#waiting.at(-1)?.change.commitTimestamp;
+    const arriving = Date.now() - this.#lastAt < arrivingMs;
+    const whole = this.#waiting.filter(({ change }) => change.commitTimestamp !== last);
+    if (!arriving || whole.length === 0) return this.flush();
+    const rest = this.#waiting.slice(whole.length);
+    this.#waiting = whole;
+    this.flush();
+    this.#waiting = rest;
+    this.#timer = setTimeout(() => this.#onFrame(), this.#host.frameMs);
   }
 
   /** Shows what has been gathered, in all queries at once. */
   flush(): void {
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     const waiting = this.#waiting;
     this.#waiting = [];
     const byStream = new Map<Stream, Change<any>[]>();
@@ -213,18 +230,11 @@ export class RowsKeeper {
   }
 
   #apply(kept: Kept, data: unknown, from: Position, changes: readonly Change<any>[]): unknown {
-    let position = from;
-    let incomplete = false;
-    let next = data;
-    for (const change of changes) {
-      if (change.position === null) incomplete = true;
-      const applied = applyChange(kept.spec, next, change);
-      next = applied.data;
-      incomplete ||= applied.incomplete;
-      position = change.position ?? position;
-    }
+    const { data: next, incomplete } = applyChanges(kept.spec, data, changes);
+    const unplaced = changes.some((change) => change.position === null);
+    const position = changes.at(-1)?.position ?? from;
     this.#host.noteResult(kept.query.queryHash, position);
-    if (incomplete) this.#host.markQuery(kept.query, null);
+    if (incomplete || unplaced) this.#host.markQuery(kept.query, null);
     return next;
   }
 }

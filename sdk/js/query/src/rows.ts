@@ -25,7 +25,7 @@ export interface Applied {
 export function applyChange(spec: RowsSpec, data: unknown, change: Change<any>): Applied {
   const rows: readonly Row[] = Array.isArray(data) ? data : data ? [data as Row] : [];
   const limit = spec.single ? 1 : (spec.limit ?? Infinity);
-  const keyOf = (row: Row) => JSON.stringify(spec.key.map((column) => row[column] ?? null));
+  const keyOf = (row: Row) => keyIn(spec, row);
   const old = change.oldRecord as Row | null;
   const wholeKey = old && spec.key.every((column) => column in old);
   const gone = wholeKey ? keyOf(old) : null;
@@ -58,6 +58,63 @@ export function applyChange(spec: RowsSpec, data: unknown, change: Change<any>):
   // A row that sank to the end of a full list may belong behind rows that are not here.
   const sank = known !== undefined && rows.length >= limit && at === others.length;
   return result(next.slice(0, limit), sank);
+}
+
+/**
+ * The same for many changes. Above a few it is one pass over the rows and one sort, whatever the
+ * number of changes.
+ */
+export function applyChanges(
+  spec: RowsSpec,
+  data: unknown,
+  changes: readonly Change<any>[],
+): Applied {
+  const whole = changes.every(({ record, oldRecord }) => hasKey(spec, record ?? oldRecord));
+  if (changes.length <= fewChanges || spec.single || !Array.isArray(data) || !whole) {
+    let applied: Applied = { data, incomplete: false };
+    for (const change of changes) {
+      const next = applyChange(spec, applied.data, change);
+      applied = { data: next.data, incomplete: applied.incomplete || next.incomplete };
+    }
+    return applied;
+  }
+  const limit = spec.limit ?? Infinity;
+  const full = data.length >= limit;
+  const keyOf = (row: Row) => keyIn(spec, row);
+  const rows = new Map<string, Row>((data as Row[]).map((row) => [keyOf(row), row]));
+  for (const { type, record, oldRecord } of changes) {
+    const before = hasKey(spec, oldRecord) ? keyOf(oldRecord) : null;
+    if (!record) {
+      if (before !== null) rows.delete(before);
+      continue;
+    }
+    const after = keyOf(record);
+    const known = rows.get(after) ?? (before === null ? undefined : rows.get(before));
+    if (before !== null && before !== after) rows.delete(before);
+    rows.set(after, pick({ ...(type === 'UPDATE' ? known : null), ...record }, spec));
+  }
+  const order = orderOf(spec.order);
+  const next = [...rows.values()];
+  if (order) next.sort(order);
+  // With a full list it is simplest to read what may have slid in or out.
+  return { data: next.slice(0, limit), incomplete: full };
+}
+
+const fewChanges = 4;
+
+function hasKey(spec: RowsSpec, row: unknown): row is Row {
+  return !!row && spec.key.every((column) => column in (row as Row));
+}
+
+/** Rows do not change, so that their keys are worked out once. */
+const keys = new WeakMap<Row, { spec: readonly string[]; key: string }>();
+
+function keyIn(spec: RowsSpec, row: Row): string {
+  const known = keys.get(row);
+  if (known && known.spec === spec.key) return known.key;
+  const key = JSON.stringify(spec.key.map((column) => row[column] ?? null));
+  keys.set(row, { spec: spec.key, key });
+  return key;
 }
 
 /** Only the columns that the query reads. */

@@ -1,6 +1,6 @@
 import type { Change } from '@tidewire/client';
 import { expect, it } from 'vitest';
-import { applyChange, RecentChanges, type RowsSpec } from '../src/rows.js';
+import { applyChange, applyChanges, RecentChanges, type RowsSpec } from '../src/rows.js';
 
 const spec: RowsSpec = { table: 't', key: ['id'], order: 'rank.desc,id' };
 const change = (type: Change['type'], record: any, oldRecord: any = null) =>
@@ -83,4 +83,28 @@ it('knows what came after a position, or that it does not', () => {
   expect(recent.after('e:10')).toBeNull();
   expect(recent.after('e:11')?.map((each) => each.position)).toEqual(['e:12', 'e:13']);
   expect(recent.after('other:11')).toBeNull();
+});
+
+it('many changes at once give what one after the other gives', () => {
+  let seed = Math.floor(Math.random() * 1e9);
+  console.log(`seed ${seed}`);
+  const below = (n: number) => (seed = (seed * 48271 + 11) % 2147483647) % n;
+  for (let turn = 0; turn < 200; turn++) {
+    let one: unknown = Array.from({ length: below(8) }, (_, id) => ({ id, rank: below(5) }));
+    one = [...(one as any[])].sort((a, b) => b.rank - a.rank || a.id - b.id);
+    const live = new Set((one as { id: number }[]).map(({ id }) => id));
+    const start = one;
+    const changes = Array.from({ length: 5 + below(20) }, () => {
+      const id = below(12);
+      const known = live.has(id);
+      if (known && below(3) === 0) {
+        live.delete(id);
+        return change('DELETE', null, { id });
+      }
+      live.add(id);
+      return change(known ? 'UPDATE' : 'INSERT', { id, rank: below(5) }, known ? { id } : null);
+    });
+    for (const each of changes) one = applyChange(spec, one, each).data;
+    expect(applyChanges(spec, start, changes)).toEqual({ data: one, incomplete: false });
+  }
 });
