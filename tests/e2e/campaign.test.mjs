@@ -1,7 +1,7 @@
 // The campaign example (mission S0) against its fake provider: every organization's sources become
 // rows with a freshness row that only its members see.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createCampaignProvider } from '../../examples/campaign/fake-provider.mjs';
@@ -26,15 +26,13 @@ async function start(t) {
   return { provider, server };
 }
 
-const jobs = (server, ...args) => {
-  const [verb, ...rest] = args;
-  try {
-    return execFileSync(binary(), ['jobs', verb, '--data', server.data, '--json', ...rest], { encoding: 'utf8' });
-  } catch (error) {
-    return error.stdout;
-  }
-};
-const run = (server, job) => JSON.parse(jobs(server, 'run', job)).result;
+// Not the synchronous form: the provider answers in this process.
+const jobs = (server, verb, ...rest) =>
+  new Promise((done) => {
+    const args = ['jobs', verb, '--data', server.data, '--json', ...rest];
+    execFile(binary(), args, { encoding: 'utf8' }, (_error, stdout) => done(JSON.parse(stdout)));
+  });
+const run = async (server, job) => (await jobs(server, 'run', job)).result;
 const freshness = async (server, n) => {
   const { rows } = await read(server, 'data_freshness', mint({ organization_id: orgId(n) }));
   return Object.fromEntries(rows.map((row) => [row.source, row]));
@@ -65,8 +63,8 @@ async function follow(t, server, token, what) {
 
 test('one job syncs every organization, and each sees its own rows only', limit, async (t) => {
   const { provider, server } = await start(t);
-  assert.equal(run(server, 'smart_refresh_all_orgs'), 'success');
-  assert.equal(run(server, 'actblue_every_6h'), 'success');
+  assert.equal(await run(server, 'smart_refresh_all_orgs'), 'success');
+  assert.equal(await run(server, 'actblue_every_6h'), 'success');
   for (const n of [1, 2, 3]) {
     const token = mint({ organization_id: orgId(n) });
     const org = provider.orgs.get(n);
@@ -95,7 +93,7 @@ test('one job syncs every organization, and each sees its own rows only', limit,
 test('a broken organization disturbs no other, says so, and recovers', limit, async (t) => {
   const { provider, server } = await start(t);
   provider.faults.push({ source: 'meta', org: 2, mode: 'fatal' });
-  assert.equal(run(server, 'smart_refresh_all_orgs'), 'partial');
+  assert.equal(await run(server, 'smart_refresh_all_orgs'), 'partial');
   assert.equal((await freshness(server, 1)).meta.last_sync_status, 'success');
   const broken = (await freshness(server, 2)).meta;
   assert.equal(broken.last_sync_status, 'unauthorized');
@@ -106,12 +104,12 @@ test('a broken organization disturbs no other, says so, and recovers', limit, as
 
 test('restated figures replace the day, and a limited API is waited for', limit, async (t) => {
   const { provider, server } = await start(t);
-  assert.equal(run(server, 'smart_refresh_all_orgs'), 'success');
+  assert.equal(await run(server, 'smart_refresh_all_orgs'), 'success');
   const org = provider.orgs.get(1);
   org.ads = org.ads.filter((ad) => ad.ad_id !== '1002');
   org.ads[0].spend = '99.99';
   provider.faults.push({ source: 'meta', org: 1, mode: 'limited', times: 1 });
-  assert.equal(run(server, 'smart_refresh_all_orgs'), 'success');
+  assert.equal(await run(server, 'smart_refresh_all_orgs'), 'success');
   const { rows } = await read(server, 'meta_ad_metrics', mint({ organization_id: orgId(1) }));
   assert.equal(rows.length, org.ads.length);
   assert.ok(rows.some((row) => Number(row.spend) === 99.99));
@@ -126,7 +124,7 @@ test('members hear at once that a sync has completed; others hear nothing', limi
   const other = await follow(t, server, mint({ organization_id: 'ffffffff-0000-4000-8000-000000000000' }), {
     table: 'data_freshness',
   });
-  assert.equal(run(server, 'smart_refresh_all_orgs'), 'success');
+  assert.equal(await run(server, 'smart_refresh_all_orgs'), 'success');
   await until(() => own.changes.length >= 2);
   assert.deepEqual(
     own.changes.map((change) => `${change.record.source} ${change.record.last_sync_status}`).sort(),
@@ -149,7 +147,7 @@ test('a webhook and the export report one donation once', limit, async (t) => {
   assert.equal(hook.status, 200);
   const token = mint({ organization_id: orgId(3) });
   await until(async () => (await read(server, 'donations', token)).rows.length === 1);
-  assert.equal(run(server, 'actblue_every_6h'), 'success');
+  assert.equal(await run(server, 'actblue_every_6h'), 'success');
   const { rows } = await read(server, 'donations', token);
   assert.equal(rows.length, 5);
   const row = rows.find((each) => each.receipt_id === donation.receipt);
@@ -159,18 +157,18 @@ test('a webhook and the export report one donation once', limit, async (t) => {
 
 test('jobs are listed, paused and resumed while the server runs', limit, async (t) => {
   const { server } = await start(t);
-  const list = () => JSON.parse(jobs(server, 'list'));
-  await until(() => list().length === 2);
-  assert.deepEqual(list().map((job) => [job.job_name, job.schedule, job.is_active]), [
+  const list = () => jobs(server, 'list');
+  await until(async () => (await list()).length === 2);
+  assert.deepEqual((await list()).map((job) => [job.job_name, job.schedule, job.is_active]), [
     ['actblue_every_6h', '15 */6 * * *', true],
     ['smart_refresh_all_orgs', '*/30 * * * *', true],
   ]);
-  assert.equal(JSON.parse(jobs(server, 'pause', 'smart_refresh_all_orgs')).result, 'paused');
-  assert.equal(list()[1].is_active, false);
-  assert.equal(run(server, 'smart_refresh_all_orgs'), 'success'); // Asked for, it runs all the same.
-  assert.equal(list()[1].last_status, 'success');
+  assert.equal((await jobs(server, 'pause', 'smart_refresh_all_orgs')).result, 'paused');
+  assert.equal((await list())[1].is_active, false);
+  assert.equal(await run(server, 'smart_refresh_all_orgs'), 'success'); // Asked for, it runs all the same.
+  assert.equal((await list())[1].last_status, 'success');
   await server.kill();
   await server.restart();
-  assert.equal(list()[1].is_active, false);
-  assert.equal(JSON.parse(jobs(server, 'resume', 'smart_refresh_all_orgs')).result, 'resumed');
+  assert.equal((await list())[1].is_active, false);
+  assert.equal((await jobs(server, 'resume', 'smart_refresh_all_orgs')).result, 'resumed');
 });
