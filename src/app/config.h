@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "app/channels_config.h"
 #include "config/config.h"
 
 namespace tw::app {
@@ -176,6 +177,8 @@ struct MainConfig {
   OutboundConfig outbound;
   JobsConfig jobs;
   config::OrderedMap<TableConfig> tables;
+  ChannelsConfig channels;
+  LimitsConfig limits;
   config::OrderedMap<config::Located<std::string>> sources;
 };
 
@@ -188,6 +191,8 @@ constexpr void Describe(config::Of<MainConfig> auto& config, auto&& field) {
   field("outbound", config.outbound, "Requests that we make to outside systems.");
   field("jobs", config.jobs, "Scheduled work.");
   field("tables", config.tables, "Tables that clients may follow and read, with their policies.");
+  field("channels", config.channels, "Broadcasts, presence and private channels.");
+  field("limits", config.limits, "Rates and sizes of realtime clients.");
   field("sources", config.sources,
         "Outside systems: name → source file. A file of several sources names them itself.");
 }

@@ -1,5 +1,7 @@
 #include "app/prepared_store.h"
 
+#include "app/channels.h"
+
 namespace tw::app {
 namespace {
 
@@ -75,6 +77,7 @@ Result<PreparedStore> PrepareStore(const Configuration& configuration, const std
   }
   TW_ASSIGN_OR_RETURN(prepared.catalog,
                       BuildCatalog(configuration, prepared.capture->relations()));
+  TW_ASSIGN_OR_RETURN(prepared.channel_policy, CompileChannelPolicy(configuration.main.channels));
   return prepared;
 }
 
