@@ -188,7 +188,7 @@ export function createCampaignProvider() {
     let text = '';
     req.on('data', (bytes) => (text += bytes));
     req.on('end', () => {
-      const base = `http://127.0.0.1:${server.address().port}`;
+      const base = `http://127.0.0.1:${req.socket.localPort}`;
       const url = new URL(req.url, base);
       if (url.pathname.startsWith('/meta/')) return meta(req, res, url, base);
       if (url.pathname.startsWith('/switchboard/')) return switchboard(req, res, url);

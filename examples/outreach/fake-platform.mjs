@@ -188,7 +188,10 @@ export function createOutreachPlatform({ hooks = null } = {}) {
     for (const [id, space] of workspaces) {
       const count = (kind) => [...space.states.values()].filter((k) => k === kind).length;
       out[id] = { name: nameOf(id), leads: space.leads.size };
-      for (const kind of ['sent', 'replied', 'interested', 'unsubscribed', 'bounced']) out[id][kind] = count(kind);
+      for (const kind of ['interested', 'unsubscribed', 'bounced']) out[id][kind] = count(kind);
+      // A lead that is marked before it has answered has an answer from then on.
+      out[id].replied = space.replies.length;
+      out[id].sent = space.sent.length;
     }
     return out;
   }
@@ -197,7 +200,7 @@ export function createOutreachPlatform({ hooks = null } = {}) {
     let text = '';
     req.on('data', (bytes) => (text += bytes));
     req.on('end', () => {
-      const base = `http://127.0.0.1:${server.address().port}`;
+      const base = `http://127.0.0.1:${req.socket.localPort}`;
       const url = new URL(req.url, base);
       if (url.pathname.startsWith('/api/')) return api(req, res, url, base);
       return control(res, url, text === '' ? {} : JSON.parse(text));

@@ -128,7 +128,10 @@ void Puller::Parts::MakeTasks(Job& job) {
       const Fallback::Seen seen{tenant->last_webhook_at, tenant->deliveries};
       if (!job.fallback->Check(id, seen, wiring.clock.Wall())) continue;
     }
-    task.not_before = mono + SplayOf(id, job.plan.schedule.splay);
+    // Who asks for it now does not want to wait for its place.
+    const bool asked = !job.run->requests.empty();
+    task.not_before =
+        mono + SplayOf(id, asked ? std::chrono::milliseconds(0) : job.plan.schedule.splay);
     job.run->waiting.push_back(std::move(task));
   }
   std::ranges::stable_sort(job.run->waiting, {}, &TenantTask::not_before);
