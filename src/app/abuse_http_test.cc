@@ -92,8 +92,10 @@ std::vector<Case> ClosingCases() {
       {"two Hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", {400}},
   };
   // Frames before authentication are no requests: cases 20 to 33, each as it is.
-  for (const std::string frame : {"\x81\x05hello", "\xc1\x85mask", "\x83\x80mask", "\x89\xfe\xff\xff",
-                                  "\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff", "\x00\x80mask\x00\x80"}) {
+  const std::vector<std::string> frames = {
+      "\x81\x05hello", "\xc1\x85mask", "\x83\x80mask", "\x89\xfe\xff\xff",
+      "\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff", std::string("\x00\x80mask\x00\x80", 8)};
+  for (const std::string& frame : frames) {
     cases.push_back({"a frame before the handshake", frame + "\r\n\r\n", {400}});
   }
   return cases;
@@ -256,7 +258,9 @@ TEST_F(AbuseHttpTest, Case18AStormOfHandshakesIsSpreadAndThenRefused) {
     }
   }
   EXPECT_EQ(opened + refused, 100);
-  EXPECT_GE(opened, 14);   // One second's worth and two of waiting.
+  // Each of two loops has its half of the rate, rounded down: two at once and four while waiting,
+  // less those of ExpectOthersServed.
+  EXPECT_GE(opened, 10);
   EXPECT_GE(refused, 10);
   EXPECT_GE(Metric("tidewire_gateway_accepts_delayed_total"), 8);
 }

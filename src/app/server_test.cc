@@ -22,7 +22,7 @@ TEST_F(ServerTest, HealthMetricsAndWhatIsNotThere) {
   EXPECT_EQ(Ask(Get("/health/live")).body, R"({"status":"ok"})");
   EXPECT_EQ(Ask(Get("/health/ready")).body, R"({"status":"ready"})");
   EXPECT_THAT(Metrics(), HasSubstr("tidewire_gateway_connections"));
-  for (const char* path : {"/nothing", "/health", "/health/live/", "/rest", "/demo/config.json",
+  for (const char* path : {"/nothing", "/healthy", "/health/live/", "/rest", "/demo/config.json",
                            "/hooks/nobody/x", "/hooks/", "/../etc/passwd"}) {
     const Answer answer = Ask(Get(path));
     EXPECT_EQ(answer.status, 404) << path;
@@ -258,6 +258,7 @@ struct Expected {
   int statuses[4];
 };
 constexpr Expected kExpected[] = {
+    {"GET", "/health", "/health", "", {200, 200, 200, 200}},
     {"GET", "/health/live", "/health/live", "", {200, 200, 200, 200}},
     {"GET", "/health/ready", "/health/ready", "", {200, 200, 200, 200}},
     {"GET", "/metrics", "/metrics", "", {200, 200, 200, 200}},

@@ -93,7 +93,8 @@ TEST_F(GatewayConformanceTest, CompressedMessagesAreReadAndLargeAnswersCompresse
   client.Send(Deflated(kHeartbeat));
   EXPECT_THAT(client.Event(), HasSubstr("phx_reply"));
   const std::string join =
-      R"(["1","1","realtime:room","phx_join",{"config":{"broadcast":{"self":true}}}])";
+      R"(["1","1","realtime:room","phx_join",{"config":{"broadcast":{"self":true},)"
+      R"("presence":{"enabled":false}}}])";
   client.Send(Deflated(join));
   EXPECT_THAT(client.Event(), HasSubstr("phx_reply"));
   const std::string large(20'000, 'x');

@@ -56,7 +56,8 @@ TEST(RoutesTest, OnlyTheseAreOpenToEverybody) {
       EXPECT_EQ(route.body_bytes_max, 0u) << route.path;
     }
   }
-  EXPECT_THAT(open, ::testing::UnorderedElementsAre("/health/live", "/health/ready", "/metrics",
+  EXPECT_THAT(open, ::testing::UnorderedElementsAre("/health", "/health/live",
+                                                    "/health/ready", "/metrics",
                                                     "/demo/config.json", "/", "/healthcheck",
                                                     "/api/ping", "/realtime/v1/api/ping"));
 }
