@@ -13,7 +13,13 @@
 // never (an export that is never ready), expired (its link is gone).
 import http from 'node:http';
 
-const day = (back) => new Date(Date.now() - back * 86400_000).toISOString().slice(0, 10);
+// Ad accounts report days of their own time zone, as the organizations of seed.sql have them.
+const zones = { 1: 'America/New_York', 2: 'America/Chicago', 3: 'America/Los_Angeles' };
+/** The account's calendar day, `back` days ago. */
+function day(org, back) {
+  const today = new Intl.DateTimeFormat('en-CA', { timeZone: zones[org] }).format(new Date());
+  return new Date(Date.parse(today) - back * 86400_000).toISOString().slice(0, 10);
+}
 
 export function createCampaignProvider() {
   const orgs = new Map();
@@ -22,7 +28,7 @@ export function createCampaignProvider() {
       ads: [0, 1, 2, 3].flatMap((back) =>
         [1, 2].map((ad) => ({
           ad_id: `${n}00${ad}`,
-          date_start: day(back),
+          date_start: day(n, back),
           spend: `${10 * n + ad + back}.${25 * ad}`,
           impressions: String(1000 * n + back),
           clicks: String(10 * ad + back),
@@ -63,7 +69,12 @@ export function createCampaignProvider() {
   const misbehave = async (fault, res, whole) => {
     switch (fault?.mode) {
       case '429':
-        send(res, 429, {}, fault.retryAfter === undefined ? {} : { 'retry-after': String(fault.retryAfter) });
+        send(
+          res,
+          429,
+          {},
+          fault.retryAfter === undefined ? {} : { 'retry-after': String(fault.retryAfter) },
+        );
         return true;
       case '500':
       case '401':
@@ -102,7 +113,9 @@ export function createCampaignProvider() {
       return send(res, 400, { error: { code: 190, message: 'bad token' } });
     }
     const range = JSON.parse(url.searchParams.get('time_range'));
-    const rows = org.ads.filter((ad) => ad.date_start >= range.since && ad.date_start <= range.until);
+    const rows = org.ads.filter(
+      (ad) => ad.date_start >= range.since && ad.date_start <= range.until,
+    );
     const after = Number(url.searchParams.get('after') ?? 0);
     const body = { data: rows.slice(after, after + 1), paging: {} };
     const fault = faultOf('meta', account);
@@ -118,7 +131,9 @@ export function createCampaignProvider() {
   };
 
   const switchboard = async (req, res, url) => {
-    const number = Number(/^Bearer switchboard-token-(\d)$/.exec(req.headers.authorization ?? '')?.[1] ?? 0);
+    const number = Number(
+      /^Bearer switchboard-token-(\d)$/.exec(req.headers.authorization ?? '')?.[1] ?? 0,
+    );
     requests.push({ source: 'switchboard', org: number, path: url.pathname + url.search });
     const org = orgs.get(number);
     if (!org) return send(res, 401, {});
@@ -142,11 +157,17 @@ export function createCampaignProvider() {
       const quote = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
       const lines = orgs
         .get(number)
-        .donations.map((d) => [d.receipt, d.date, d.amount, d.email, d.months, d.note ?? ''].map(quote).join(','));
+        .donations.map((d) =>
+          [d.receipt, d.date, d.amount, d.email, d.months, d.note ?? ''].map(quote).join(','),
+        );
       const head = 'Receipt ID,Date,Amount,Donor Email,Recurring Total Months,Note';
-      return send(res, 200, `\ufeff${[head, ...lines].join('\r\n')}\r\n`, { 'content-type': 'text/csv' });
+      return send(res, 200, `\ufeff${[head, ...lines].join('\r\n')}\r\n`, {
+        'content-type': 'text/csv',
+      });
     }
-    const number = Number(/^Bearer actblue-token-(\d)$/.exec(req.headers.authorization ?? '')?.[1] ?? 0);
+    const number = Number(
+      /^Bearer actblue-token-(\d)$/.exec(req.headers.authorization ?? '')?.[1] ?? 0,
+    );
     requests.push({ source: 'actblue', org: number, path: url.pathname });
     if (!orgs.has(number)) return send(res, 401, {});
     const fault = faultOf('actblue', number);
@@ -159,8 +180,12 @@ export function createCampaignProvider() {
     const id = Number(url.pathname.split('/').at(-1));
     const wanted = exports.get(id);
     if (!wanted || wanted.org !== number) return send(res, 404, {});
-    if (fault?.mode === 'never' || ++wanted.asks < 2) return send(res, 200, { status: 'in_progress' });
-    return send(res, 200, { status: 'complete', download_url: new URL(`/actblue/files/${number}-${id}.csv`, base).href });
+    if (fault?.mode === 'never' || ++wanted.asks < 2)
+      return send(res, 200, { status: 'in_progress' });
+    return send(res, 200, {
+      status: 'complete',
+      download_url: new URL(`/actblue/files/${number}-${id}.csv`, base).href,
+    });
   };
 
   const control = (req, res, url, body) => {
