@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "json/json.h"
+#include "query/row_object.h"
 
 namespace tw::query {
 namespace {
@@ -68,18 +69,6 @@ std::string BuildSql(const TableQuery& query, const Pushed& pushed) {
            (order.nulls_first ? " nulls first" : " nulls last");
   }
   return sql;
-}
-
-void AppendObject(std::string& out, const TableQuery& query, const Row& row) {
-  char separator = '{';
-  for (const size_t column : query.columns) {
-    out.push_back(separator);
-    json::AppendString(out, query.relation->columns[column].name);
-    out.push_back(':');
-    AppendJson(out, row[column], query.relation->columns[column].type);
-    separator = ',';
-  }
-  out += separator == '{' ? "{}" : "}";
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "json/json.h"
+#include "query/row_object.h"
 #include "query/stored_tables.h"
 #include "store/store.h"
 
@@ -45,18 +46,6 @@ std::string BuildSql(const TableQuery& query, const Pushed& pushed) {
            (order.nulls_first ? " nulls first" : " nulls last");
   }
   return sql;
-}
-
-void AppendObject(std::string& out, const TableQuery& query, const Row& row) {
-  char separator = '{';
-  for (const size_t column : query.columns) {
-    out.push_back(separator);
-    json::AppendString(out, query.relation->columns[column].name);
-    out.push_back(':');
-    AppendJson(out, row[column], query.relation->columns[column].type);
-    separator = ',';
-  }
-  out += separator == '{' ? "{}" : "}";
 }
 
 Status ReadRows(sqlite::Statement& select, const TableQuery& query, const ReaderLimits& limits,
