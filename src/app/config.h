@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "query/query_config.h"
 
 namespace tw::app {
 
@@ -144,6 +145,17 @@ constexpr void Describe(config::Of<TableConfig> auto& config, auto&& field) {
   field("policies", config.policies, "Who may see which rows; none: nobody but service_role.");
 }
 
+struct QueryServiceConfig {
+  uint32_t threads = 2;
+  config::ByteSize cache_max = config::MiB(256);
+};
+
+constexpr void Describe(config::Of<QueryServiceConfig> auto& config, auto&& field) {
+  field("threads", config.threads, 1u, 64u, "Named queries that run at the same time.");
+  field("cache_max", config.cache_max, config::MiB(1), config::GiB(64),
+        "Results kept in memory; the least recently used go first.");
+}
+
 struct MainConfig {
   uint32_t version = 1;
   ServerConfig server;
@@ -152,6 +164,8 @@ struct MainConfig {
   StoreConfig store;
   config::OrderedMap<TableConfig> tables;
   config::OrderedMap<config::Located<std::string>> sources;
+  QueryServiceConfig query;
+  config::OrderedMap<query::QueryConfig> queries;
 };
 
 constexpr void Describe(config::Of<MainConfig> auto& config, auto&& field) {
@@ -163,6 +177,8 @@ constexpr void Describe(config::Of<MainConfig> auto& config, auto&& field) {
   field("tables", config.tables, "Tables that clients may follow and read, with their policies.");
   field("sources", config.sources,
         "Outside systems: name → source file. The name is part of the hook's path.");
+  field("query", config.query, "What running named queries may cost.");
+  field("queries", config.queries, "Named queries: name → SQL, parameters, how long it is kept.");
 }
 
 }  // namespace tw::app

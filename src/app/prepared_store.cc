@@ -1,5 +1,7 @@
 #include "app/prepared_store.h"
 
+#include "query/log_tables.h"
+
 namespace tw::app {
 namespace {
 
@@ -46,6 +48,7 @@ Result<PreparedStore> PrepareStore(const Configuration& configuration, const std
   for (const SqlFile& file : configuration.schema) {
     TW_RETURN_IF_ERROR(prepared.store->ApplySchema(file.text, file.name));
   }
+  TW_RETURN_IF_ERROR(query::CreateLogTables(prepared.store->database()));
   std::vector<std::string> tables;
   for (const auto& item : configuration.main.tables) {
     if (const auto shape = store::DescribeTable(prepared.store->database(), item.key);
@@ -55,6 +58,8 @@ Result<PreparedStore> PrepareStore(const Configuration& configuration, const std
     }
     tables.push_back(item.key);
   }
+  // Followed by nobody, read by the loops: which mutation was committed where.
+  tables.emplace_back(query::kMutationTable);
   // Captured before the seeds run, so that seeded rows have a place in the log as well.
   TW_ASSIGN_OR_RETURN(prepared.capture,
                       capture::Capture::Install(*prepared.store, tables, metrics));
@@ -75,6 +80,8 @@ Result<PreparedStore> PrepareStore(const Configuration& configuration, const std
   }
   TW_ASSIGN_OR_RETURN(prepared.catalog,
                       BuildCatalog(configuration, prepared.capture->relations()));
+  TW_ASSIGN_OR_RETURN(prepared.queries,
+                      query::CompileQueries(configuration.main.queries, prepared.catalog, path));
   return prepared;
 }
 

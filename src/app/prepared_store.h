@@ -9,6 +9,7 @@
 #include "capture/capture.h"
 #include "ingest/source.h"
 #include "policy/catalog.h"
+#include "query/named/catalogue.h"
 #include "store/store.h"
 
 namespace tw::app {
@@ -18,6 +19,7 @@ struct PreparedStore {
   std::unique_ptr<capture::Capture> capture;
   std::vector<std::shared_ptr<const ingest::Source>> sources;
   policy::CatalogPtr catalog;
+  query::QueryCataloguePtr queries;
 };
 
 // Opens or creates the database, runs schema and seed files, compiles sources and policies.

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "app/prepared_store.h"
+#include "app/query_service.h"
 #include "app/store_thread.h"
 #include "auth/token_verifier.h"
 #include "ingest/apply/applier.h"
@@ -18,7 +19,9 @@
 #include "ingest/inbox/inbox.h"
 #include "ingest/webhook/refused_store.h"
 #include "io/loop.h"
+#include "query/log_tables.h"
 #include "query/reader_pool.h"
+#include "session/live_queries.h"
 #include "session/session.h"
 #include "telemetry/log.h"
 
@@ -97,6 +100,7 @@ struct LoopParts {
   io::Loop loop;
   std::unique_ptr<session::LiveFeed> feed;
   std::unique_ptr<PoolHistory> history;
+  std::unique_ptr<session::LiveQueries> queries;
   std::unique_ptr<LoopBus> bus;
   std::unique_ptr<auth::TokenVerifier> verifier;
   std::unique_ptr<session::SessionServices> services;
@@ -207,6 +211,7 @@ struct Server::Parts final : gateway::Readiness {
   Status MakeStore();
   Status MakeInbox();
   Status MakeLoops();
+  Status MakeQueries(size_t loop_count);
   Status MakeLoop(size_t index, const auth::JwtKey& key, const auth::ApiKeys& api_keys);
   Status Listen();
   void StartThreads();
@@ -229,6 +234,8 @@ struct Server::Parts final : gateway::Readiness {
   std::unique_ptr<ingest::RefusedStore> refused;
   std::vector<std::unique_ptr<ingest::Endpoint>> endpoints;
   std::unique_ptr<query::ReaderPool> readers;
+  std::unique_ptr<QueryService> queries;
+  std::unique_ptr<query::LogWriter> query_log;
   std::unique_ptr<io::FileSystem> files;
 
   gateway::GatewayLimits gateway_limits;
@@ -324,10 +331,37 @@ Status Server::Parts::MakeLoops() {
   session_metrics = std::make_unique<session::SessionMetrics>(metrics);
   TW_ASSIGN_OR_RETURN(const auth::JwtKey key, MakeKey(configuration.main.auth));
   TW_ASSIGN_OR_RETURN(const auth::ApiKeys api_keys, MakeApiKeys(configuration.main.auth));
+  TW_RETURN_IF_ERROR(MakeQueries(count));
   for (size_t i = 0; i < count; ++i) {
     loops.push_back(std::make_unique<LoopParts>(clock));
     TW_RETURN_IF_ERROR(MakeLoop(i, key, api_keys));
   }
+  return {};
+}
+
+Status Server::Parts::MakeQueries(size_t loop_count) {
+  query_log = std::make_unique<query::LogWriter>(prepared.store->database());
+  query::HubLimits limits;
+  limits.cache_bytes_max = configuration.main.query.cache_max.bytes;
+  TW_ASSIGN_OR_RETURN(
+      queries,
+      QueryService::Create({.catalogue = prepared.queries,
+                            .database_path = options.data_directory + "/tidewire.db",
+                            .head = prepared.capture->head(),
+                            .loops = loop_count,
+                            .threads = configuration.main.query.threads,
+                            .limits = limits,
+                            .write_logs =
+                                [this](auto calls, auto rows) {
+                                  // What the store thread is too busy for is not written.
+                                  (void)store_thread->Post([this, calls = std::move(calls),
+                                                            rows = std::move(rows)] {
+                                    query_log->Write(calls, rows, clock.Wall());
+                                  });
+                                },
+                            .clock = clock,
+                            .random = random,
+                            .metrics = metrics}));
   return {};
 }
 
@@ -338,6 +372,8 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
       prepared.capture->head(),
       session::TailLimits{.bytes_max = configuration.main.history.memory_max.bytes}, metrics);
   parts.history = std::make_unique<PoolHistory>(*readers, parts.loop);
+  parts.queries = std::make_unique<session::LiveQueries>(queries->MakeFront(index, parts.loop),
+                                                         session::QueryLimits{}, metrics);
   parts.bus = std::make_unique<LoopBus>(loops, index);
   parts.verifier = std::make_unique<auth::TokenVerifier>(key, api_keys, clock, metrics);
   parts.services = std::make_unique<session::SessionServices>(
@@ -349,7 +385,8 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
                                .timers = parts.loop.timers(),
                                .clock = clock,
                                .limits = session_limits,
-                               .metrics = *session_metrics});
+                               .metrics = *session_metrics,
+                               .queries = parts.queries.get()});
   parts.gateway = std::make_unique<gateway::Gateway>(gateway::Gateway::Wiring{
       .loop = parts.loop,
       .loop_index = index,
@@ -375,7 +412,8 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
       .demo_config = options.demo_config,
       .metrics = *gateway_metrics,
       .limits = gateway_limits,
-      .random = random});
+      .random = random,
+      .queries = &parts.queries->front()});
   return {};
 }
 
@@ -395,6 +433,7 @@ Status Server::Parts::Listen() {
 }
 
 void Server::Parts::StartThreads() {
+  queries->Start();
   store_thread->Start();
   for (const auto& parts : loops) {
     parts->thread = std::thread([&loop = parts->loop] { loop.Run(); });
@@ -403,8 +442,12 @@ void Server::Parts::StartThreads() {
 
 void Server::Parts::Publish(BatchPtr batch) {
   for (const auto& parts : loops) {
-    parts->loop.Post([feed = parts->feed.get(), batch] { feed->Publish(batch); });
+    parts->loop.Post([feed = parts->feed.get(), queries = parts->queries.get(), batch] {
+      feed->Publish(batch);
+      queries->OnBatch(*batch);
+    });
   }
+  queries->Publish(std::move(batch));
 }
 
 void Server::Parts::Stop() {
@@ -419,6 +462,7 @@ void Server::Parts::Stop() {
   // Accepted deliveries become durable and are answered; then the loops may go.
   if (inbox != nullptr) inbox->Stop();
   if (store_thread != nullptr) store_thread->Stop();
+  if (queries != nullptr) queries->Stop();
   constexpr std::chrono::milliseconds kDrainMax{1'000};
   const MonoTime until = clock.Mono() + kDrainMax;
   while (gateway_metrics != nullptr && gateway_metrics->connections.value() > 0 &&

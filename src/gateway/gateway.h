@@ -26,6 +26,7 @@
 #include "ingest/webhook/endpoint.h"
 #include "io/loop.h"
 #include "io/stream.h"
+#include "query/live/front.h"
 #include "query/reader_pool.h"
 #include "query/table_reader.h"
 #include "session/session.h"
@@ -98,6 +99,7 @@ class Gateway {
     GatewayMetrics& metrics;
     const GatewayLimits& limits;
     Random& random;
+    query::Front* queries = nullptr;  // Null: no named queries.
   };
   explicit Gateway(Wiring wiring);
   ~Gateway();

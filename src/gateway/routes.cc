@@ -2,6 +2,7 @@
 
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
+#include "gateway/query_handlers.h"
 
 namespace tw::gateway {
 namespace {
@@ -16,6 +17,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/hooks/", RouteAuth::kOwn, kHookBody, HandleHook},
     {"GET", "/hooks/", RouteAuth::kOwn, 0, HandleHook},
     {"GET", "/rest/v1/", RouteAuth::kToken, 0, HandleTableRead},
+    {"GET", "/v1/queries/", RouteAuth::kToken, 0, HandleQueryRead},
     {"GET", "/demo/config.json", RouteAuth::kOpen, 0, HandleDemoConfig},
     {"GET", "/", RouteAuth::kOpen, 0, HandleAsset},
 };

@@ -61,6 +61,12 @@ Channel::Channel(Session& session, std::optional<std::string> join_ref, std::str
       claims_(std::move(claims)),
       alive_(std::make_shared<bool>(true)) {
   session_.services_.metrics.channels.Add(1);
+  if (session_.services_.queries == nullptr) return;
+  queries_ = std::make_unique<ChannelQueries>(
+      *session_.services_.queries, session_.version_, topic_, session_.transport_, request_.client,
+      [this](const auto& ref, ReplyStatus status, std::string_view response) {
+        session_.Reply({join_ref_, ref, topic_}, status, response);
+      });
 }
 
 Channel::~Channel() {
@@ -328,6 +334,7 @@ void Channel::Broadcast(std::optional<std::string_view> ref, router::Broadcast m
 
 void Channel::SetClaims(ClaimsPtr claims) {
   claims_ = std::move(claims);
+  if (queries_ != nullptr) queries_->SetClaims(claims_);
   // A channel that is still catching up resolves again, so that its replay uses the new rights.
   Resolve();
   if (state_ != ChannelState::kLive) return;
@@ -342,6 +349,17 @@ void Channel::SetClaims(ClaimsPtr claims) {
   for (const std::string& error : binding_errors_) {
     SendSystem("postgres_changes", ReplyStatus::kError, error);
   }
+}
+
+void Channel::OnQueryMessage(const protocol::ClientMessage& message) {
+  if (queries_ == nullptr) {
+    return session_.Reply({join_ref_, message.ref, topic_}, ReplyStatus::kError,
+                          R"({"reason":"this server has no queries","code":"unknown_query"})");
+  }
+  if (message.event == "query_open") {
+    return queries_->OnOpen(message.ref, message.payload, claims_);
+  }
+  queries_->OnClose(message.ref, message.payload);
 }
 
 void Channel::SendPush(std::string_view event, std::string_view payload) {

@@ -18,6 +18,7 @@
 #include "router/audience.h"
 #include "router/broadcast.h"
 #include "router/channel_spec.h"
+#include "session/channel_queries.h"
 #include "session/live_feed.h"
 
 namespace tw::session {
@@ -44,6 +45,10 @@ class Channel {
   // Sends a broadcast of this channel's client to the topic's other members, on every loop; its
   // `topic` is filled in. Answers `ref` where the channel asked for it.
   void Broadcast(std::optional<std::string_view> ref, router::Broadcast message);
+
+  // query_open or query_close.
+  void OnQueryMessage(const protocol::ClientMessage& message);
+  bool follows_queries() const { return queries_ != nullptr && queries_->size() > 0; }
 
   // phx_close or phx_error; the caller removes the channel.
   void SendClose();
@@ -90,6 +95,7 @@ class Channel {
   std::vector<std::string> binding_errors_;
   router::Membership membership_;
   router::BroadcastMembership broadcasts_;
+  std::unique_ptr<ChannelQueries> queries_;
   // Missed changes: read before the verdict is sent, then sent.
   std::deque<BatchPtr> missed_;
   uint64_t missed_changes_ = 0;

@@ -31,6 +31,7 @@
 namespace tw::session {
 
 class Channel;
+class LiveQueries;
 
 // The connection below a session. OnFrame (from Receiver) takes framed bytes.
 class Transport : public router::Receiver {
@@ -80,6 +81,7 @@ struct SessionServices {
   const Clock& clock;
   const SessionLimits& limits;
   SessionMetrics& metrics;
+  LiveQueries* queries = nullptr;  // Null: this server has none.
 };
 
 class Session {
