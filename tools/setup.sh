@@ -3,7 +3,7 @@
 
 packages_build="g++-12 cmake ninja-build ccache mold pkg-config libboost1.81-dev libssl-dev
   libsqlite3-dev zlib1g-dev libfmt-dev libsimdjson-dev libyaml-cpp-dev libre2-dev libpg-query-dev
-  libcli11-dev libhowardhinnant-date-dev libcurl4-openssl-dev"
+  libcli11-dev libhowardhinnant-date-dev libcurl4-openssl-dev libpq-dev"
 packages_test="libgtest-dev libgmock-dev sqlite3 chromium fonts-dejavu-core"
 node_major_min=18
 
@@ -42,6 +42,17 @@ install_packages() {
     as_root apt-get -q update >&2
     as_root "${apt[@]}" >&2 || die "could not install: ${missing[*]}"
   fi
+}
+
+# The tests start PostgreSQL servers of their own: installing it shall make and start none. Its own
+# switch for that exists once postgresql-common is there. A choice made before stays.
+install_postgresql() {
+  installed postgresql-15 && return 0
+  local fresh=1 file=/etc/postgresql-common/createcluster.conf
+  installed postgresql-common && fresh=0
+  install_packages postgresql-common
+  [ $fresh -eq 1 ] && as_root sed -i 's/^#*create_main_cluster.*/create_main_cluster = false/' "$file"
+  install_packages postgresql-15
 }
 
 # Node: an existing one of version >= 18 is kept, whatever its origin.

@@ -1,154 +1,26 @@
 #include "app/server.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <condition_variable>
-#include <map>
 #include <thread>
 
+#include "app/auth_keys.h"
+#include "app/directory_lock.h"
+#include "app/loop_parts.h"
 #include "app/prepared_store.h"
 #include "app/query_service.h"
 #include "app/store_thread.h"
-#include "auth/token_verifier.h"
 #include "ingest/apply/applier.h"
 #include "ingest/inbox/durable_tail.h"
 #include "ingest/inbox/inbox.h"
 #include "ingest/webhook/refused_store.h"
-#include "io/loop.h"
 #include "query/log_tables.h"
-#include "query/reader_pool.h"
 #include "session/live_queries.h"
-#include "session/session.h"
 #include "telemetry/log.h"
 
 namespace tw::app {
 namespace {
 
 constexpr size_t kTailBytesMax = 64u << 20;
-
-// The data directory belongs to one process: an flock(2) that dies with it.
-class DirectoryLock {
- public:
-  static Result<DirectoryLock> Take(const std::string& directory) {
-    mkdir(directory.c_str(), 0700);
-    const std::string path = directory + "/lock";
-    DirectoryLock lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (lock.descriptor_ < 0) {
-      return Fail(ErrorCode::kUnavailable, "cannot create " + path + "; is the directory writable?");
-    }
-    if (flock(lock.descriptor_, LOCK_EX | LOCK_NB) != 0) {
-      return Fail(ErrorCode::kFailedPrecondition,
-                  "another tidewire process uses " + directory + "; stop it or choose --data");
-    }
-    return lock;
-  }
-  DirectoryLock(DirectoryLock&& other) noexcept
-      : descriptor_(std::exchange(other.descriptor_, -1)) {}
-  DirectoryLock& operator=(DirectoryLock&&) = delete;
-  ~DirectoryLock() {
-    if (descriptor_ >= 0) close(descriptor_);
-  }
-
- private:
-  explicit DirectoryLock(int descriptor) : descriptor_(descriptor) {}
-  int descriptor_;
-};
-
-// History for one loop: read by the pool, answered on the loop.
-class PoolHistory final : public session::History {
- public:
-  PoolHistory(query::ReaderPool& pool, io::Loop& loop) : pool_(pool), loop_(loop) {}
-
-  void Read(uint64_t after, uint64_t changes_max,
-            Function<void(Result<BatchPtr>)> done) override {
-    auto shared = std::make_shared<Function<void(Result<BatchPtr>)>>(std::move(done));
-    const Status submitted =
-        pool_.Submit([this, after, changes_max, shared](query::ReadConnection& reader) {
-          auto batch = reader.log.Read(after, changes_max);
-          loop_.Post([shared, batch = std::move(batch)]() mutable { (*shared)(std::move(batch)); });
-        });
-    if (!submitted.ok()) {
-      loop_.Post([shared, error = submitted.error()] { (*shared)(std::unexpected(error)); });
-    }
-  }
-
- private:
-  query::ReaderPool& pool_;
-  io::Loop& loop_;
-};
-
-struct LoopParts;
-
-// A loop's broadcasts for all other loops.
-class LoopBus final : public session::BroadcastBus {
- public:
-  LoopBus(std::vector<std::unique_ptr<LoopParts>>& loops, size_t own) : loops_(loops), own_(own) {}
-  void Publish(router::BroadcastPtr message) override;
-
- private:
-  std::vector<std::unique_ptr<LoopParts>>& loops_;
-  const size_t own_;
-};
-
-// Everything of one event loop.
-struct LoopParts {
-  explicit LoopParts(Clock& clock) : loop(clock) {}
-  io::Loop loop;
-  std::unique_ptr<session::LiveFeed> feed;
-  std::unique_ptr<PoolHistory> history;
-  std::unique_ptr<session::LiveQueries> queries;
-  std::unique_ptr<LoopBus> bus;
-  std::unique_ptr<auth::TokenVerifier> verifier;
-  std::unique_ptr<session::SessionServices> services;
-  std::unique_ptr<gateway::Gateway> gateway;
-  std::unique_ptr<io::Listener> listener;
-  std::thread thread;
-};
-
-void LoopBus::Publish(router::BroadcastPtr message) {
-  for (size_t i = 0; i < loops_.size(); ++i) {
-    if (i == own_) continue;
-    loops_[i]->loop.Post([feed = loops_[i]->feed.get(), message] {
-      feed->broadcasts().Send(*message, nullptr);
-    });
-  }
-}
-
-// Brings durable groups back to the loops whose connections wait for them.
-class CompletionRouter final : public ingest::CompletionSink {
- public:
-  explicit CompletionRouter(std::vector<std::unique_ptr<LoopParts>>& loops) : loops_(loops) {}
-
-  void OnDurable(std::span<const ingest::Completion> group) override {
-    for (auto& [owner, ids] : ByLoop(group)) {
-      LoopParts& parts = *loops_[owner];
-      parts.loop.Post([&parts, ids = std::move(ids)] { parts.gateway->OnHooksDurable(ids); });
-    }
-  }
-  void OnFailed(std::span<const ingest::Completion> group, const Error& error) override {
-    for (auto& [owner, ids] : ByLoop(group)) {
-      LoopParts& parts = *loops_[owner];
-      parts.loop.Post([&parts, ids = std::move(ids), code = error.code] {
-        parts.gateway->OnHooksFailed(ids, code);
-      });
-    }
-  }
-
- private:
-  static std::map<uint64_t, std::vector<uint64_t>> ByLoop(
-      std::span<const ingest::Completion> group) {
-    std::map<uint64_t, std::vector<uint64_t>> by_loop;
-    for (const auto& completion : group) {
-      by_loop[completion.token.owner].push_back(completion.token.id);
-    }
-    return by_loop;
-  }
-  std::vector<std::unique_ptr<LoopParts>>& loops_;
-};
 
 gateway::GatewayLimits GatewayLimitsOf(const ServerConfig& config, size_t loops,
                                        gateway::Hosts hosts) {
@@ -162,35 +34,6 @@ gateway::GatewayLimits GatewayLimitsOf(const ServerConfig& config, size_t loops,
   limits.allowed_origins = config.allowed_origins;
   limits.hosts = hosts;
   return limits;
-}
-
-Result<auth::JwtKey> MakeKey(const AuthConfig& config) {
-  using auth::Algorithm;
-  std::vector<Algorithm> algorithms;
-  for (const JwtAlgorithm algorithm : config.jwt_algorithms) {
-    switch (algorithm) {
-      case JwtAlgorithm::kHs256: algorithms.push_back(Algorithm::kHs256); break;
-      case JwtAlgorithm::kHs384: algorithms.push_back(Algorithm::kHs384); break;
-      case JwtAlgorithm::kHs512: algorithms.push_back(Algorithm::kHs512); break;
-    }
-  }
-  if (config.jwt_secret.empty()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "auth.jwt_secret is not set; write jwt_secret: ${env:TIDEWIRE_JWT_SECRET}");
-  }
-  auto key = auth::JwtKey::Create(config.jwt_secret.Reveal(), algorithms);
-  if (!key.ok()) return Annotate(key.error(), "auth.jwt_secret");
-  return key;
-}
-
-Result<auth::ApiKeys> MakeApiKeys(const AuthConfig& config) {
-  auth::ApiKeys keys;
-  for (const ApiKeyConfig& key : config.api_keys) {
-    if (auto added = keys.Add(key.key.Reveal(), key.role); !added.ok()) {
-      return Annotate(added.error(), "auth.api_keys");
-    }
-  }
-  return keys;
 }
 
 }  // namespace
@@ -242,7 +85,7 @@ struct Server::Parts final : gateway::Readiness {
   session::SessionLimits session_limits;
   std::unique_ptr<gateway::GatewayMetrics> gateway_metrics;
   std::unique_ptr<session::SessionMetrics> session_metrics;
-  std::vector<std::unique_ptr<LoopParts>> loops;
+  Loops loops;
   CompletionRouter completions{loops};
 
   std::unique_ptr<ingest::DurableTail> tail;

@@ -1,0 +1,75 @@
+// What one event loop owns, and the mailboxes between loops.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "auth/token_verifier.h"
+#include "gateway/gateway.h"
+#include "ingest/inbox/inbox_writer.h"
+#include "io/loop.h"
+#include "io/stream.h"
+#include "query/reader_pool.h"
+#include "session/live_queries.h"
+#include "session/session.h"
+
+namespace tw::app {
+
+struct LoopParts;
+using Loops = std::vector<std::unique_ptr<LoopParts>>;
+
+// History for one loop: read by the pool, answered on the loop.
+class PoolHistory final : public session::History {
+ public:
+  PoolHistory(query::ReaderPool& pool, io::Loop& loop) : pool_(pool), loop_(loop) {}
+
+  void Read(uint64_t after, uint64_t changes_max,
+            Function<void(Result<BatchPtr>)> done) override;
+
+ private:
+  query::ReaderPool& pool_;
+  io::Loop& loop_;
+};
+
+// A loop's broadcasts for all other loops.
+class LoopBus final : public session::BroadcastBus {
+ public:
+  LoopBus(Loops& loops, size_t own) : loops_(loops), own_(own) {}
+  void Publish(router::BroadcastPtr message) override;
+
+ private:
+  Loops& loops_;
+  const size_t own_;
+};
+
+// Everything of one event loop.
+struct LoopParts {
+  explicit LoopParts(Clock& clock) : loop(clock) {}
+  io::Loop loop;
+  std::unique_ptr<session::LiveFeed> feed;
+  std::unique_ptr<PoolHistory> history;
+  std::unique_ptr<session::LiveQueries> queries;
+  std::unique_ptr<LoopBus> bus;
+  std::unique_ptr<auth::TokenVerifier> verifier;
+  std::unique_ptr<session::SessionServices> services;
+  std::unique_ptr<gateway::Gateway> gateway;
+  std::unique_ptr<io::Listener> listener;
+  std::thread thread;
+};
+
+// Brings durable groups back to the loops whose connections wait for them.
+// Thread: the inbox writer's.
+class CompletionRouter final : public ingest::CompletionSink {
+ public:
+  explicit CompletionRouter(Loops& loops) : loops_(loops) {}
+  void OnDurable(std::span<const ingest::Completion> group) override;
+  void OnFailed(std::span<const ingest::Completion> group, const Error& error) override;
+
+ private:
+  Loops& loops_;
+};
+
+}  // namespace tw::app
