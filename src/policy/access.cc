@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -25,6 +26,11 @@ std::optional<Datum> ConnectiveForEveryRow(const Expression& e, bool decisive, c
   }
   if (depends) return std::nullopt;
   return unknown ? Datum{} : Datum::Bool(!decisive);
+}
+
+void CollectColumns(const Expression& e, std::set<uint16_t>& columns) {
+  if (e.op == Op::kColumn) columns.insert(static_cast<uint16_t>(e.index));
+  for (const Expression& argument : e.arguments) CollectColumns(argument, columns);
 }
 
 }  // namespace
@@ -150,6 +156,14 @@ TablePolicy::~TablePolicy() = default;
 
 AccessPtr TablePolicy::AccessFor(const Claims& claims) const {
   return std::make_shared<const Access>(program_, claims);
+}
+
+std::vector<uint16_t> TablePolicy::columns_read() const {
+  std::set<uint16_t> columns;
+  for (const CompiledPolicy& policy : program_->policies()) {
+    CollectColumns(policy.condition, columns);
+  }
+  return {columns.begin(), columns.end()};
 }
 
 const RelationPtr& TablePolicy::relation() const {

@@ -132,6 +132,9 @@ class TablePolicy {
   AccessPtr AccessFor(const Claims& claims) const;
 
   const RelationPtr& relation() const;
+  // Ascending: the columns that decisions look at, whoever asks. A change of others shows and hides
+  // nothing.
+  std::vector<uint16_t> columns_read() const;
   explicit TablePolicy(std::shared_ptr<const Program> program);
   ~TablePolicy();
 

@@ -210,6 +210,8 @@ class Compiler {
     query_->guarded.push_back(index);
     TableRead read{.relation = table.relation};
     read.every_column = columns_.HasGenerated(table.relation->table);
+    // A row comes and goes with what its policies look at.
+    read.columns = table.policy->columns_read();
     return query_->reads.tables.emplace_back(std::move(read));
   }
 

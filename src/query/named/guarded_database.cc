@@ -52,6 +52,21 @@ void Harden(sqlite3* handle) {
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
 }
 
+// Lower-case names of the main schema's objects of one type.
+std::set<std::string> NamesOf(sqlite3* handle, const char* type) {
+  sqlite3_stmt* statement = nullptr;
+  std::set<std::string> names;
+  if (sqlite3_prepare_v2(handle, "select lower(name) from main.sqlite_schema where type = ?", -1,
+                         &statement, nullptr) == SQLITE_OK) {
+    sqlite3_bind_text(statement, 1, type, -1, SQLITE_STATIC);
+    while (sqlite3_step(statement) == SQLITE_ROW) {
+      names.insert(reinterpret_cast<const char*>(sqlite3_column_text(statement, 0)));
+    }
+  }
+  sqlite3_finalize(statement);
+  return names;
+}
+
 struct Inspector {
   Inspection found;
   std::string denied;
@@ -69,6 +84,11 @@ struct Inspector {
         return SQLITE_OK;
       case SQLITE_READ:
         if (IsPureTable(table)) return SQLITE_OK;
+        if (database == nullptr && TextOf(second).empty()) {
+          // No column of it is used: count(*). The name is as written, and may be a WITH's.
+          inspector.found.columns.emplace(table, "");
+          return SQLITE_OK;
+        }
         if (TextOf(database) != "main" || table.starts_with("sqlite_") ||
             table.starts_with("tidewire_")) {
           return inspector.Deny(table);
@@ -84,21 +104,17 @@ struct Inspector {
   }
 };
 
-// Names of the views that were seen are dropped: their base columns are reported as well.
+// Names of views and WITHs that were seen are dropped: their base columns are reported as well.
 void DropViews(sqlite3* handle, Inspection& found) {
-  sqlite3_stmt* statement = nullptr;
-  std::set<std::string> views;
-  if (sqlite3_prepare_v2(handle, "select lower(name) from sqlite_schema where type = 'view'", -1,
-                         &statement, nullptr) == SQLITE_OK) {
-    while (sqlite3_step(statement) == SQLITE_ROW) {
-      views.insert(reinterpret_cast<const char*>(sqlite3_column_text(statement, 0)));
-    }
-  }
-  sqlite3_finalize(statement);
+  const std::set<std::string> views = NamesOf(handle, "view");
+  const std::set<std::string> tables = NamesOf(handle, "table");
   found.uses_views =
       std::erase_if(found.columns, [&](const auto& read) {
         return views.contains(ToLower(read.first));
       }) > 0;
+  std::erase_if(found.columns, [&](const auto& read) {
+    return read.second.empty() && !tables.contains(ToLower(read.first));
+  });
 }
 
 }  // namespace
@@ -149,6 +165,7 @@ struct GuardedDatabase::State {
   const Clock& clock;
   std::vector<std::string> guards;   // Parallel to catalog.tables(); empty: the table has none.
   std::set<std::string> temp_views;  // Ours, and copies of the main schema's.
+  std::set<std::string> unguarded;   // Tables and views of the main schema that none of these hides.
   bool querying = false;             // The authorizer decides.
   std::span<const policy::AccessPtr> access;
   MonoTime deadline = MonoTime::max();
@@ -167,6 +184,10 @@ struct GuardedDatabase::State {
         return IsForbiddenFunction(TextOf(second)) ? SQLITE_DENY : SQLITE_OK;
       case SQLITE_READ:
         if (IsPureTable(table)) return SQLITE_OK;
+        if (database == nullptr && TextOf(second).empty()) {
+          // count(*) of a name as written: a view of ours or a WITH, but no table without a guard.
+          return state.unguarded.contains(ToLower(table)) ? SQLITE_DENY : SQLITE_OK;
+        }
         if (TextOf(database) == "temp") {
           return state.temp_views.contains(std::string(table)) ? SQLITE_OK : SQLITE_DENY;
         }
@@ -278,6 +299,11 @@ Status GuardedDatabase::MakeViews(Random& random) {
         database_.Execute("create temp view " + sql.substr(kCreate.size()));
     if (made.ok()) state_->temp_views.insert(name);
   }
+  for (const char* type : {"table", "view"}) {
+    state_->unguarded.merge(NamesOf(database_.handle(), type));
+  }
+  state_->unguarded.insert({"sqlite_schema", "sqlite_master"});
+  for (const std::string& name : state_->temp_views) state_->unguarded.erase(ToLower(name));
   return {};
 }
 
