@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "query/invalidation/invalidation_config.h"
 #include "query/query_config.h"
 
 namespace tw::app {
@@ -119,19 +120,35 @@ constexpr auto ConfigNames(PolicyKind) {
                     config::Named{PolicyKind::kRestrictive, "restrictive"}};
 }
 
+enum class PolicyCommand : uint8_t { kSelect, kInsert, kUpdate, kDelete };
+
+constexpr auto ConfigNames(PolicyCommand) {
+  return std::array{config::Named{PolicyCommand::kSelect, "select"},
+                    config::Named{PolicyCommand::kInsert, "insert"},
+                    config::Named{PolicyCommand::kUpdate, "update"},
+                    config::Named{PolicyCommand::kDelete, "delete"}};
+}
+
 struct PolicyConfig {
   std::string name;
+  std::vector<PolicyCommand> commands = {PolicyCommand::kSelect};
   PolicyKind kind = PolicyKind::kPermissive;
   std::vector<std::string> roles;
   config::Located<std::string> using_sql;
+  config::Located<std::string> check_sql;
 };
 
 constexpr void Describe(config::Of<PolicyConfig> auto& config, auto&& field) {
   field(config::Required("name"), config.name, "Name, for messages.");
   field("kind", config.kind, "permissive policies are OR-ed, restrictive ones AND-ed.");
   field("roles", config.roles, "Roles it applies to; empty: all.");
+  field("for", config.commands,
+        "Commands that it concerns; other than in PostgreSQL it allows no writes unless it says so.");
   field(config::Required("using"), config.using_sql,
-        "SQL expression over the row's columns, auth.uid(), auth.jwt() and auth.role().");
+        "SQL expression over the row's columns, auth.uid(), auth.jwt() and auth.role(): the rows"
+        " that may be seen and touched.");
+  field("check", config.check_sql,
+        "The same for rows that an insert or update makes; where it is missing, `using` decides.");
 }
 
 struct TableConfig {
@@ -166,6 +183,7 @@ struct MainConfig {
   config::OrderedMap<config::Located<std::string>> sources;
   QueryServiceConfig query;
   config::OrderedMap<query::QueryConfig> queries;
+  query::InvalidationConfig invalidation;
 };
 
 constexpr void Describe(config::Of<MainConfig> auto& config, auto&& field) {
@@ -179,6 +197,7 @@ constexpr void Describe(config::Of<MainConfig> auto& config, auto&& field) {
         "Outside systems: name → source file. The name is part of the hook's path.");
   field("query", config.query, "What running named queries may cost.");
   field("queries", config.queries, "Named queries: name → SQL, parameters, how long it is kept.");
+  field("invalidation", config.invalidation, "Client keys that changes and syncs make old.");
 }
 
 }  // namespace tw::app

@@ -13,6 +13,7 @@
 #include "io/loop.h"
 #include "io/stream.h"
 #include "query/reader_pool.h"
+#include "session/invalidations.h"
 #include "session/live_queries.h"
 #include "session/session.h"
 
@@ -52,6 +53,7 @@ struct LoopParts {
   std::unique_ptr<session::LiveFeed> feed;
   std::unique_ptr<PoolHistory> history;
   std::unique_ptr<session::LiveQueries> queries;
+  std::unique_ptr<session::Invalidations> invalidations;
   std::unique_ptr<LoopBus> bus;
   std::unique_ptr<auth::TokenVerifier> verifier;
   std::unique_ptr<session::SessionServices> services;

@@ -38,6 +38,33 @@ Result<policy::CatalogPtr> BuildCatalog(const Configuration& configuration,
   return policy::CatalogPtr(std::move(catalog));
 }
 
+// One policy of the table per command and side, from those that concern it.
+Result<query::WritePoliciesPtr> BuildWritePolicies(const Configuration& configuration,
+                                                   const std::vector<RelationPtr>& relations) {
+  auto policies = std::make_shared<query::WritePolicies>();
+  size_t index = 0;
+  for (const auto& item : configuration.main.tables) {
+    const RelationPtr& relation = relations[index++];
+    const auto compile = [&](PolicyCommand command, PolicySide side) {
+      policy::CompileOptions options;
+      // Without row-level security everybody reads; writing is never given by saying nothing.
+      if (!item.value.row_level_security && command == PolicyCommand::kSelect) {
+        options.row_level_security = policy::RowLevelSecurity::kDisabled;
+      }
+      return policy::TablePolicy::Compile(relation, PolicyDefinitions(item.value, command, side),
+                                          options);
+    };
+    query::TableWritePolicies table;
+    TW_ASSIGN_OR_RETURN(table.select, compile(PolicyCommand::kSelect, PolicySide::kUsing));
+    TW_ASSIGN_OR_RETURN(table.insert_check, compile(PolicyCommand::kInsert, PolicySide::kCheck));
+    TW_ASSIGN_OR_RETURN(table.update_using, compile(PolicyCommand::kUpdate, PolicySide::kUsing));
+    TW_ASSIGN_OR_RETURN(table.update_check, compile(PolicyCommand::kUpdate, PolicySide::kCheck));
+    TW_ASSIGN_OR_RETURN(table.delete_using, compile(PolicyCommand::kDelete, PolicySide::kUsing));
+    policies->Add(relation->table, std::move(table));
+  }
+  return query::WritePoliciesPtr(std::move(policies));
+}
+
 }  // namespace
 
 Result<PreparedStore> PrepareStore(const Configuration& configuration, const std::string& path,
@@ -80,6 +107,11 @@ Result<PreparedStore> PrepareStore(const Configuration& configuration, const std
   }
   TW_ASSIGN_OR_RETURN(prepared.catalog,
                       BuildCatalog(configuration, prepared.capture->relations()));
+  TW_ASSIGN_OR_RETURN(prepared.writes,
+                      BuildWritePolicies(configuration, prepared.capture->relations()));
+  TW_ASSIGN_OR_RETURN(prepared.invalidation,
+                      query::InvalidationMap::Compile(configuration.main.invalidation,
+                                                      *prepared.catalog));
   TW_ASSIGN_OR_RETURN(prepared.queries,
                       query::CompileQueries(configuration.main.queries, prepared.catalog, path));
   return prepared;

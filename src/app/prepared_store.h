@@ -9,7 +9,9 @@
 #include "capture/capture.h"
 #include "ingest/source.h"
 #include "policy/catalog.h"
+#include "query/invalidation/invalidation_map.h"
 #include "query/named/catalogue.h"
+#include "query/write/write_policies.h"
 #include "store/store.h"
 
 namespace tw::app {
@@ -20,6 +22,8 @@ struct PreparedStore {
   std::vector<std::shared_ptr<const ingest::Source>> sources;
   policy::CatalogPtr catalog;
   query::QueryCataloguePtr queries;
+  query::WritePoliciesPtr writes;
+  query::InvalidationMapPtr invalidation;
 };
 
 // Opens or creates the database, runs schema and seed files, compiles sources and policies.

@@ -9,10 +9,12 @@
 #include "app/prepared_store.h"
 #include "app/query_service.h"
 #include "app/store_thread.h"
+#include "app/store_writes.h"
 #include "ingest/apply/applier.h"
 #include "ingest/inbox/durable_tail.h"
 #include "ingest/inbox/inbox.h"
 #include "ingest/webhook/refused_store.h"
+#include "query/live/reasons.h"
 #include "query/log_tables.h"
 #include "session/live_queries.h"
 #include "telemetry/log.h"
@@ -93,6 +95,7 @@ struct Server::Parts final : gateway::Readiness {
   std::unique_ptr<ingest::InboxWriter> inbox;
   std::unique_ptr<StoreWorker> worker;
   std::unique_ptr<StoreThread> store_thread;
+  std::unique_ptr<StoreWrites> writes;
 };
 
 Status Server::Parts::MakeStore() {
@@ -152,6 +155,8 @@ Status Server::Parts::MakeInbox() {
                           .metrics = metrics},
       StoreWorkerOptions{.retention = retention});
   store_thread = std::make_unique<StoreThread>(*worker, metrics);
+  writes = std::make_unique<StoreWrites>(*store_thread, *worker, prepared.store->database(),
+                                         prepared.store->epoch(), metrics);
   inbox = std::make_unique<ingest::InboxWriter>(
       std::move(opened), ingest::InboxWriterOptions{}, clock, metrics, completions, tail.get(),
       [this](const Error& error) {
@@ -215,6 +220,8 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
       prepared.capture->head(),
       session::TailLimits{.bytes_max = configuration.main.history.memory_max.bytes}, metrics);
   parts.history = std::make_unique<PoolHistory>(*readers, parts.loop);
+  parts.invalidations = std::make_unique<session::Invalidations>(
+      prepared.invalidation, prepared.catalog, parts.loop.timers(), metrics);
   parts.queries = std::make_unique<session::LiveQueries>(queries->MakeFront(index, parts.loop),
                                                          session::QueryLimits{}, metrics);
   parts.bus = std::make_unique<LoopBus>(loops, index);
@@ -229,7 +236,8 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
                                .clock = clock,
                                .limits = session_limits,
                                .metrics = *session_metrics,
-                               .queries = parts.queries.get()});
+                               .queries = parts.queries.get(),
+                               .invalidations = parts.invalidations.get()});
   parts.gateway = std::make_unique<gateway::Gateway>(gateway::Gateway::Wiring{
       .loop = parts.loop,
       .loop_index = index,
@@ -256,7 +264,15 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
       .metrics = *gateway_metrics,
       .limits = gateway_limits,
       .random = random,
-      .queries = &parts.queries->front()});
+      .queries = &parts.queries->front(),
+      .writes = writes.get(),
+      .write_policies = prepared.writes,
+      .explain =
+          [this](Function<void(std::string)> done) {
+            queries->Inspect([done = std::move(done)](const query::Hub& hub) mutable {
+              done(query::ReasonsJson(hub));
+            });
+          }});
   return {};
 }
 
@@ -285,9 +301,10 @@ void Server::Parts::StartThreads() {
 
 void Server::Parts::Publish(BatchPtr batch) {
   for (const auto& parts : loops) {
-    parts->loop.Post([feed = parts->feed.get(), queries = parts->queries.get(), batch] {
-      feed->Publish(batch);
-      queries->OnBatch(*batch);
+    parts->loop.Post([&parts = *parts, batch] {
+      parts.feed->Publish(batch);
+      parts.invalidations->OnBatch(*batch);
+      parts.queries->OnBatch(*batch);
     });
   }
   queries->Publish(std::move(batch));

@@ -29,7 +29,8 @@ StoreWorker::StoreWorker(const Wiring& wiring, const StoreWorkerOptions& options
 Result<bool> StoreWorker::Turn() {
   TW_ASSIGN_OR_RETURN(const bool applied, ApplyNext());
   TW_ASSIGN_OR_RETURN(const bool others, wiring_.capture.OthersCommitted());
-  if (applied || others) TW_RETURN_IF_ERROR(PublishCommitted());
+  if (applied || others || committed_) TW_RETURN_IF_ERROR(PublishCommitted());
+  committed_ = false;
   if (wiring_.clock.Mono() >= next_timer_) {
     next_timer_ = wiring_.clock.Mono() + options_.timer_interval;
     TW_RETURN_IF_ERROR(RunTimers());

@@ -52,6 +52,9 @@ class StoreWorker {
   // milliseconds. Errors: transient ones of the store (retry later); nothing is lost.
   Result<bool> Turn();
 
+  // Somebody else wrote with our connection, between two turns: the next one publishes it.
+  void NoteCommit() { committed_ = true; }
+
  private:
   Result<bool> ApplyNext();
   Result<bool> ApplyFromMemory(uint64_t next);
@@ -62,6 +65,7 @@ class StoreWorker {
   Wiring wiring_;
   const StoreWorkerOptions options_;
   MonoTime next_timer_{};
+  bool committed_ = false;
   uint64_t reclaimed_ = 0;
   telemetry::Gauge& lag_;
   telemetry::Histogram& apply_seconds_;

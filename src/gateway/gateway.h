@@ -29,6 +29,7 @@
 #include "query/live/front.h"
 #include "query/reader_pool.h"
 #include "query/table_reader.h"
+#include "query/write/write_queue.h"
 #include "session/session.h"
 #include "telemetry/metrics.h"
 
@@ -100,6 +101,10 @@ class Gateway {
     const GatewayLimits& limits;
     Random& random;
     query::Front* queries = nullptr;  // Null: no named queries.
+    query::WriteQueue* writes = nullptr;  // Null: tables are read only.
+    query::WritePoliciesPtr write_policies;
+    // Calls back, on any thread, with why results were invalidated lately, as JSON.
+    std::function<void(Function<void(std::string)>)> explain;
   };
   explicit Gateway(Wiring wiring);
   ~Gateway();

@@ -128,4 +128,17 @@ void HandleQueryRead(Connection& connection) {
              });
 }
 
+void HandleExplainInvalidation(Connection& connection) {
+  Gateway& gateway = connection.gateway();
+  if (connection.claims()->role != "service_role" || !gateway.wiring().explain) {
+    return RespondCallError(connection, {"forbidden", "only service_role may ask why", ""});
+  }
+  gateway.wiring().explain([&gateway, id = connection.id()](std::string json) {
+    gateway.wiring().loop.Post([&gateway, id, json = std::move(json)] {
+      Connection* const waiting = gateway.Find(id);
+      if (waiting != nullptr && waiting->answering()) waiting->Respond(200, kJson, json);
+    });
+  });
+}
+
 }  // namespace tw::gateway

@@ -6,5 +6,7 @@ namespace tw::gateway {
 class Connection;
 
 void HandleQueryRead(Connection& connection);
+// Why results were invalidated lately; service_role only, since it names rows of everybody.
+void HandleExplainInvalidation(Connection& connection);
 
 }  // namespace tw::gateway

@@ -3,9 +3,12 @@
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
 #include "gateway/query_handlers.h"
+#include "gateway/write_handlers.h"
 
 namespace tw::gateway {
 namespace {
+
+constexpr size_t kWriteBodyMax = 4u << 20;
 
 // Searched in order: the first that fits wins, so the catch-all stands last.
 constexpr Route kRoutes[] = {
@@ -17,6 +20,10 @@ constexpr Route kRoutes[] = {
     {"POST", "/hooks/", RouteAuth::kOwn, kHookBody, HandleHook},
     {"GET", "/hooks/", RouteAuth::kOwn, 0, HandleHook},
     {"GET", "/rest/v1/", RouteAuth::kToken, 0, HandleTableRead},
+    {"POST", "/rest/v1/", RouteAuth::kToken, kWriteBodyMax, HandleTableInsert},
+    {"PATCH", "/rest/v1/", RouteAuth::kToken, kWriteBodyMax, HandleTableUpdate},
+    {"DELETE", "/rest/v1/", RouteAuth::kToken, kWriteBodyMax, HandleTableDelete},
+    {"GET", "/v1/explain/invalidation", RouteAuth::kToken, 0, HandleExplainInvalidation},
     {"GET", "/v1/queries/", RouteAuth::kToken, 0, HandleQueryRead},
     {"GET", "/demo/config.json", RouteAuth::kOpen, 0, HandleDemoConfig},
     {"GET", "/", RouteAuth::kOpen, 0, HandleAsset},

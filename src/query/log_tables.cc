@@ -9,8 +9,10 @@ constexpr std::string_view kSchema = R"sql(
 create table if not exists tidewire_mutation(
   id text not null primary key,
   at integer not null default (cast((julianday('now') - 2440587.5) * 86400000.0 as integer)),
+  caller text,
   status integer,
-  response text
+  response text,
+  position text
 );
 create table if not exists function_call_logs(
   id integer primary key autoincrement,

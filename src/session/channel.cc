@@ -61,6 +61,7 @@ Channel::Channel(Session& session, std::optional<std::string> join_ref, std::str
       claims_(std::move(claims)),
       alive_(std::make_shared<bool>(true)) {
   session_.services_.metrics.channels.Add(1);
+  JoinInvalidations();
   if (session_.services_.queries == nullptr) return;
   queries_ = std::make_unique<ChannelQueries>(
       *session_.services_.queries, session_.version_, topic_, session_.transport_, request_.client,
@@ -335,6 +336,7 @@ void Channel::Broadcast(std::optional<std::string_view> ref, router::Broadcast m
 void Channel::SetClaims(ClaimsPtr claims) {
   claims_ = std::move(claims);
   if (queries_ != nullptr) queries_->SetClaims(claims_);
+  JoinInvalidations();
   // A channel that is still catching up resolves again, so that its replay uses the new rights.
   Resolve();
   if (state_ != ChannelState::kLive) return;
@@ -349,6 +351,12 @@ void Channel::SetClaims(ClaimsPtr claims) {
   for (const std::string& error : binding_errors_) {
     SendSystem("postgres_changes", ReplyStatus::kError, error);
   }
+}
+
+void Channel::JoinInvalidations() {
+  if (!request_.invalidations || session_.services_.invalidations == nullptr) return;
+  session_.services_.invalidations->Join(session_.transport_, session_.version_, topic_, *claims_,
+                                         invalidations_);
 }
 
 void Channel::OnQueryMessage(const protocol::ClientMessage& message) {

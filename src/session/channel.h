@@ -19,6 +19,7 @@
 #include "router/broadcast.h"
 #include "router/channel_spec.h"
 #include "session/channel_queries.h"
+#include "session/invalidations.h"
 #include "session/live_feed.h"
 
 namespace tw::session {
@@ -82,6 +83,7 @@ class Channel {
   void StartReplay(uint64_t after);
   void GoLive(const Verdict& verdict, Position position);
   void SendJoinReply(const Verdict& verdict, Position position);
+  void JoinInvalidations();
   void SendPush(std::string_view event, std::string_view payload);
 
   Session& session_;
@@ -96,6 +98,7 @@ class Channel {
   router::Membership membership_;
   router::BroadcastMembership broadcasts_;
   std::unique_ptr<ChannelQueries> queries_;
+  InvalidationMembership invalidations_;
   // Missed changes: read before the verdict is sent, then sent.
   std::deque<BatchPtr> missed_;
   uint64_t missed_changes_ = 0;

@@ -31,6 +31,7 @@
 namespace tw::session {
 
 class Channel;
+class Invalidations;
 class LiveQueries;
 
 // The connection below a session. OnFrame (from Receiver) takes framed bytes.
@@ -82,6 +83,7 @@ struct SessionServices {
   const SessionLimits& limits;
   SessionMetrics& metrics;
   LiveQueries* queries = nullptr;  // Null: this server has none.
+  Invalidations* invalidations = nullptr;  // The same.
 };
 
 class Session {
