@@ -99,3 +99,34 @@ build() {
   say "compiling ${*:-everything} (preset $preset)"
   cmake --build "build/$preset" "${targets[@]}" >&2 || die "build failed"
 }
+
+# Starts an example of examples/ with its own data directory, and beside it the program that changes
+# its data (simulate.mjs), if it has one: run_example NAME [ARGS of tidewire dev...].
+run_example() {
+  local name=$1 data=data/$1 quiet=0 argument previous="" server
+  shift
+  for argument in "$@"; do
+    [ "$previous" = --data ] && data=$argument
+    [ "$argument" = --no-demo-traffic ] && quiet=1
+    previous=$argument
+  done
+  build/release/tidewire dev --config "examples/$name" --data "$data" "$@" &
+  server=$!
+  trap 'kill -TERM "$server" 2>/dev/null' INT TERM
+  if [ "$quiet" -eq 0 ] && [ -f "examples/$name/simulate.mjs" ]; then
+    install_packages sqlite3
+    simulate_while "$server" "$name" "$data" &
+  fi
+  # A signal ends the first wait; the server's own end is what counts.
+  wait "$server" || wait "$server" || return $?
+}
+
+# Runs an example's simulate.mjs once its database is there, for as long as the server lives.
+simulate_while() {
+  local server=$1 name=$2 database=$3/tidewire.db worker
+  until [ -f "$database" ]; do kill -0 "$server" 2>/dev/null || return 0; sleep 0.2; done
+  node "examples/$name/simulate.mjs" "$database" &
+  worker=$!
+  while kill -0 "$server" 2>/dev/null; do sleep 0.5; done
+  kill "$worker" 2>/dev/null
+}

@@ -69,7 +69,7 @@ create table if not exists webhook_health(
 );
 
 create table if not exists webhook_delivery_log(
-  id bigint not null primary key, -- the inbox sequence
+  id integer primary key, -- the inbox sequence, as SQLite's own row number: no index of its own
   source text not null,
   workspace_name text,
   event_type text,

@@ -19,15 +19,14 @@ class EmbeddedFiles final : public FileSet {
   }
 };
 
-Result<std::string> Mint(std::string_view secret, std::string_view role, std::string_view sub,
-                         int64_t workspace_id, WallTime now) {
+Result<std::string> Mint(std::string_view secret, const DevUser& user, WallTime now) {
   const auto seconds = [](WallTime time) {
     return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
   };
   json::Writer writer;
-  writer.Object().Key("iss").String("tidewire-dev").Key("role").String(role);
-  if (!sub.empty()) writer.Key("sub").String(sub);
-  if (workspace_id != 0) writer.Key("workspace_id").Int(workspace_id);
+  writer.Object().Key("iss").String("tidewire-dev").Key("role").String(user.role);
+  if (!user.sub.empty()) writer.Key("sub").String(user.sub);
+  for (const DevClaim& claim : user.claims) writer.Key(claim.name).Raw(claim.json);
   writer.Key("iat").Int(seconds(now)).Key("exp").Int(seconds(now + kKeyLife)).End();
   return auth::MintToken(writer.Take(), secret, auth::Algorithm::kHs256);
 }
@@ -48,16 +47,23 @@ std::vector<gateway::Asset> EmbeddedPage() {
   return assets;
 }
 
-Result<DevKeys> MintDevKeys(std::string_view jwt_secret, WallTime now) {
+std::vector<DevUser> BuiltInUsers() {
+  const auto user = [](const char* name, const std::string& workspace) {
+    return DevUser{.name = name,
+                   .sub = "00000000-0000-4000-8000-0000000000" + workspace,
+                   .claims = {{"workspace_id", workspace}}};
+  };
+  return {user("Northwind", "37"), user("Contoso", "38")};
+}
+
+Result<DevKeys> MintDevKeys(std::string_view jwt_secret, WallTime now,
+                            std::vector<DevUser> users) {
   DevKeys keys;
-  TW_ASSIGN_OR_RETURN(keys.anon_key, Mint(jwt_secret, "anon", "", 0, now));
-  TW_ASSIGN_OR_RETURN(keys.service_key, Mint(jwt_secret, "service_role", "", 0, now));
-  keys.users = {{"Northwind", 37, {}}, {"Contoso", 38, {}}};
+  TW_ASSIGN_OR_RETURN(keys.anon_key, Mint(jwt_secret, {.role = "anon"}, now));
+  TW_ASSIGN_OR_RETURN(keys.service_key, Mint(jwt_secret, {.role = "service_role"}, now));
+  keys.users = std::move(users);
   for (DevUser& user : keys.users) {
-    const std::string sub =
-        "00000000-0000-4000-8000-0000000000" + std::to_string(user.workspace_id);
-    TW_ASSIGN_OR_RETURN(user.token,
-                        Mint(jwt_secret, "authenticated", sub, user.workspace_id, now));
+    TW_ASSIGN_OR_RETURN(user.token, Mint(jwt_secret, user, now));
   }
   return keys;
 }
@@ -67,7 +73,8 @@ std::string DemoConfigJson(const DevKeys& keys) {
   writer.Object().Key("url").String("").Key("anon_key").String(keys.anon_key);
   writer.Key("users").Array();
   for (const DevUser& user : keys.users) {
-    writer.Object().Key("name").String(user.name).Key("workspace_id").Int(user.workspace_id);
+    writer.Object().Key("name").String(user.name).Key("sub").String(user.sub);
+    for (const DevClaim& claim : user.claims) writer.Key(claim.name).Raw(claim.json);
     writer.Key("token").String(user.token).End();
   }
   writer.End().End();

@@ -25,19 +25,31 @@ std::unique_ptr<FileSet> EmbeddedExample();
 // Its page, built; empty when the program was built without it.
 std::vector<gateway::Asset> EmbeddedPage();
 
+// A claim of a development user's token; `json` is its value as JSON text.
+struct DevClaim {
+  std::string name;
+  std::string json;
+};
+
 struct DevUser {
   std::string name;
-  int64_t workspace_id = 0;
+  std::string sub;
+  std::string role = "authenticated";
+  std::vector<DevClaim> claims;
   std::string token;
 };
+
+// Users of the built-in example: Northwind (workspace 37) and Contoso (38).
+std::vector<DevUser> BuiltInUsers();
 
 // The keys that `dev` prints: signed with the secret in force, valid for a year.
 struct DevKeys {
   std::string anon_key;
   std::string service_key;
-  std::vector<DevUser> users;  // Northwind (37) and Contoso (38).
+  std::vector<DevUser> users;
 };
-Result<DevKeys> MintDevKeys(std::string_view jwt_secret, WallTime now);
+Result<DevKeys> MintDevKeys(std::string_view jwt_secret, WallTime now,
+                            std::vector<DevUser> users);
 
 // JSON of GET /demo/config.json.
 std::string DemoConfigJson(const DevKeys& keys);

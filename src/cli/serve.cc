@@ -9,6 +9,7 @@
 
 #include "app/demo_traffic.h"
 #include "app/dev.h"
+#include "app/example.h"
 #include "app/server.h"
 #include "base/strings.h"
 #include "json/json.h"
@@ -81,7 +82,7 @@ Result<app::Configuration> Load(const ServeArguments& arguments,
   if (arguments.config.empty()) {
     return app::LoadConfiguration(*app::EmbeddedExample(), "tidewire.yaml", environment);
   }
-  const std::filesystem::path path(arguments.config);
+  const std::filesystem::path path(app::ConfigurationPath(arguments.config));
   const auto directory = path.has_parent_path() ? path.parent_path() : ".";
   return app::LoadConfiguration(*app::MakeDirectoryFiles(directory.string()),
                                 path.filename().string(), environment);
@@ -121,24 +122,56 @@ void PrintText(const Started& started, const app::DevKeys& keys) {
       "\n  Tidewire development server. Not for production: the secrets are public.\n\n"
       "  Page       %s\n"
       "  Realtime   %s\n"
-      "  Tables     %s/rest/v1/client_leads\n"
-      "  Hook       %s\n"
+      "  Tables     %s/rest/v1/<table>\n",
+      started.url.c_str(), started.realtime_url.c_str(), started.url.c_str());
+  if (!started.hook_url.empty()) std::printf("  Hook       %s\n", started.hook_url.c_str());
+  std::printf(
       "  Health     %s/health/ready   %s/metrics\n"
       "  Data       %s\n\n"
       "  anon key     %s\n"
-      "  service key  %s\n"
-      "  token of %s (workspace %lld)\n               %s\n\n"
+      "  service key  %s\n",
+      started.url.c_str(), started.url.c_str(), started.data_directory.c_str(),
+      keys.anon_key.c_str(), keys.service_key.c_str());
+  if (!keys.users.empty()) {
+    std::printf("  token of %s\n               %s\n", keys.users.front().name.c_str(),
+                keys.users.front().token.c_str());
+  }
+  std::printf("\n");
+  std::fflush(stdout);
+}
+
+// A delivery to try, for the built-in example.
+void PrintCurl(const Started& started) {
+  std::printf(
       "  Send an event yourself:\n\n"
       "  curl -X POST %s -H 'content-type: application/json' -d '"
-      "{\"event\":{\"type\":\"CONTACT_REPLIED\",\"workspace_id\":%lld},\"data\":{\"lead\":"
+      "{\"event\":{\"type\":\"CONTACT_REPLIED\",\"workspace_id\":37},\"data\":{\"lead\":"
       "{\"id\":1,\"email\":\"you@example.com\",\"first_name\":\"You\"},\"reply\":{\"id\":1}}}'\n\n",
-      started.url.c_str(), started.realtime_url.c_str(), started.url.c_str(),
-      started.hook_url.c_str(), started.url.c_str(), started.url.c_str(),
-      started.data_directory.c_str(), keys.anon_key.c_str(), keys.service_key.c_str(),
-      keys.users.front().name.c_str(), static_cast<long long>(keys.users.front().workspace_id),
-      keys.users.front().token.c_str(), started.hook_url.c_str(),
-      static_cast<long long>(keys.users.front().workspace_id));
+      started.hook_url.c_str());
   std::fflush(stdout);
+}
+
+// Who can sign in, and the page: of the example that `--config` names, or the built-in ones.
+struct DevContent {
+  std::vector<app::DevUser> users;
+  app::ExamplePage page;
+  std::vector<gateway::Asset> assets;  // Point into `page`, or into the program.
+};
+
+Result<DevContent> LoadContent(const std::string& config_path) {
+  DevContent content{.users = app::BuiltInUsers(), .page = {}, .assets = app::EmbeddedPage()};
+  if (config_path.empty()) return content;
+  const auto directory = std::filesystem::path(config_path).parent_path();
+  const auto users = app::MakeDirectoryFiles(directory.string())->Read("dev.json");
+  if (users.ok()) {
+    TW_ASSIGN_OR_RETURN(content.users, app::ParseDevUsers(*users));
+  } else if (users.error().code != ErrorCode::kNotFound) {
+    return Annotate(users.error(), "dev.json");
+  }
+  TW_ASSIGN_OR_RETURN(content.page,
+                      app::ExamplePage::Read((directory / "web" / "dist").string()));
+  if (auto assets = content.page.assets(); !assets.empty()) content.assets = std::move(assets);
+  return content;
 }
 
 std::string DataDirectory(const ServeArguments& arguments) {
@@ -166,8 +199,10 @@ ExitCode RunDev(const ServeArguments& arguments) {
                             "only; say --i-know to listen on " + address->ip + " all the same"},
                       ExitCode::kUsage);
   }
+  auto content = LoadContent(app::ConfigurationPath(arguments.config));
+  if (!content.ok()) return fail(content.error());
   const auto keys = app::MintDevKeys(configuration->main.auth.jwt_secret.Reveal(),
-                                     SystemClock().Wall());
+                                     SystemClock().Wall(), content->users);
   if (!keys.ok()) return fail(keys.error());
 
   app::ServerOptions options{.data_directory = DataDirectory(arguments),
@@ -176,7 +211,7 @@ ExitCode RunDev(const ServeArguments& arguments) {
                              .hosts = arguments.allow_any_address ? gateway::Hosts::kAny
                                                                   : gateway::Hosts::kLoopback,
                              .demo_config = app::DemoConfigJson(*keys),
-                             .assets = app::EmbeddedPage()};
+                             .assets = content->assets};
   telemetry::Registry metrics;
   auto server =
       app::Server::Start(*configuration, options, SystemClock(), SystemRandom(), metrics);
@@ -187,6 +222,7 @@ ExitCode RunDev(const ServeArguments& arguments) {
     PrintJson(started, *keys);
   } else {
     PrintText(started, *keys);
+    if (arguments.config.empty()) PrintCurl(started);
   }
   std::unique_ptr<app::DemoTraffic> traffic;
   if (arguments.demo_traffic && arguments.config.empty()) {

@@ -9,7 +9,7 @@
 namespace tw::cli {
 
 struct ServeArguments {
-  std::string config;           // Empty in `dev`: the built-in example.
+  std::string config;  // A file, or a directory with tidewire.yaml; empty in `dev`: built in.
   std::string data_directory;   // Empty: ./data
   std::string listen;           // Empty: as configured.
   bool demo_traffic = true;     // `dev` only.

@@ -31,7 +31,7 @@ ExitCode PrintVersion(Format format) {
 }
 
 void AddServeOptions(CLI::App& verb, ServeArguments& arguments) {
-  verb.add_option("--config", arguments.config, "Main configuration file (tidewire.yaml)");
+  verb.add_option("--config", arguments.config, "Main configuration file, or the directory of its tidewire.yaml");
   verb.add_option("--data", arguments.data_directory, "Data directory (default: ./data)");
   verb.add_option("--listen", arguments.listen,
                   "ADDRESS:PORT to listen on; port 0 picks one and prints it");

@@ -10,6 +10,16 @@ namespace tw::ingest {
 using sqlite::QuoteIdentifier;
 using sqlite::Statement;
 
+namespace {
+
+// "or fail": a statement that fires triggers (capture's) would otherwise keep a journal of its own
+// to undo itself alone, which costs more than the statement. Each error here is followed by a
+// rollback of the savepoint or the transaction, so that what "fail" leaves behind never stays.
+constexpr std::string_view kInsert = "insert or fail into ";
+constexpr std::string_view kUpdate = "update or fail ";
+
+}  // namespace
+
 void BindValue(Statement& statement, int index, const Value& value) {
   if (value.is_null()) {
     statement.BindNull(index);
@@ -177,15 +187,22 @@ Result<Value> SqliteEffects::InsertRow(TableRef table, std::span<const ColumnVal
   const TablePlan& plan = Plan(table);
   auto& inserts = per_source_[table.source].tables[table.table].inserts;
   std::string columns;
+  Value stage;
+  bool wants_default = plan.stage.has_value();
   for (const ColumnValue& value : values) {
     columns += (columns.empty() ? "" : ", ") + QuoteIdentifier(value.column);
+    if (plan.stage && value.column == plan.stage->column) {
+      stage = value.value;
+      wants_default = false;
+    }
   }
   auto found = inserts.find(columns);
   if (found == inserts.end()) {
-    std::string sql = "insert into " + QuoteIdentifier(plan.name) + "(" + columns + ") values (";
+    std::string sql =
+        std::string(kInsert) + QuoteIdentifier(plan.name) + "(" + columns + ") values (";
     for (size_t i = 0; i < values.size(); ++i) sql += i > 0 ? ", ?" : "?";
     sql += ")";
-    if (plan.stage) sql += " returning " + QuoteIdentifier(plan.stage->column);
+    if (wants_default) sql += " returning " + QuoteIdentifier(plan.stage->column);
     TW_ASSIGN_OR_RETURN(Statement statement, database_.Prepare(sql));
     found = inserts.emplace(std::move(columns), std::move(statement)).first;
   }
@@ -194,7 +211,6 @@ Result<Value> SqliteEffects::InsertRow(TableRef table, std::span<const ColumnVal
     BindValue(insert, static_cast<int>(i) + 1, values[i].value);
   }
   TW_ASSIGN_OR_RETURN(const bool row, insert.Step());
-  Value stage;
   if (row) {
     stage = ReadValue(insert, 0);
     insert.Reset();
@@ -213,7 +229,8 @@ Status SqliteEffects::UpdateRow(TableRef table, std::span<const Value> key,
   }
   auto found = updates.find(columns);
   if (found == updates.end()) {
-    std::string sql = "update " + QuoteIdentifier(plan.name) + " set " + columns + " = ? where ";
+    std::string sql =
+        std::string(kUpdate) + QuoteIdentifier(plan.name) + " set " + columns + " = ? where ";
     for (size_t i = 0; i < plan.key.size(); ++i) {
       sql += (i > 0 ? " and " : "") + QuoteIdentifier(plan.key[i].column) + " = ?";
     }

@@ -77,6 +77,7 @@ function optionsOf(client: Client) {
     leads: realtimeQueryOptions<Lead>(client, {
       queryKey: ['leads'],
       table: 'client_leads',
+      key: ['workspace_name', 'lead_email'],
       select:
         'workspace_name,lead_email,first_name,last_name,title,company,pipeline_stage,updated_at',
       order: 'updated_at.desc',
@@ -85,6 +86,7 @@ function optionsOf(client: Client) {
     metrics: realtimeQueryOptions<Metrics>(client, {
       queryKey: ['metrics'],
       table: 'client_metrics',
+      key: ['workspace_name', 'metric_type', 'metric_date'],
       filters: { metric_type: 'eq.mtd' },
       order: 'metric_date.desc',
       limit: 1,
@@ -92,6 +94,7 @@ function optionsOf(client: Client) {
     health: realtimeQueryOptions<Health>(client, {
       queryKey: ['health'],
       table: 'webhook_health',
+      key: ['workspace_name'],
       limit: 5,
     }),
   };

@@ -1,26 +1,25 @@
 import { comparePositions, laterPosition } from './position.js';
 import { asText, decodeChange, isObject, type Frame, type Verdict } from './protocol.js';
-import { patch, patchChannel, send, setTimer, type Channel, type Draft } from './state.js';
+import {
+  patch,
+  patchChannel,
+  send,
+  setTimer,
+  type Channel,
+  type Draft,
+  type Event,
+} from './state.js';
 
 /** One subscription's life; the table and the invariants are in machine.ts. */
 
 const topicPrefix = 'realtime:';
+const roomEvents: ReadonlySet<string> = new Set(['broadcast', 'presence_state', 'presence_diff']);
 
 export function join(draft: Draft, id: string): void {
   const channel = draft.state.channels[id]!;
   const token = draft.state.token;
   const ref = send(draft, null, topicPrefix + id, 'phx_join', {
-    config: {
-      broadcast: { ack: false, self: false },
-      presence: { key: '', enabled: false },
-      postgres_changes: [channel.binding],
-      private: false,
-      tidewire: {
-        positions: true,
-        leave: true,
-        ...(channel.position === null ? {} : { since: channel.position }),
-      },
-    },
+    config: configOf(channel),
     ...(token === null ? {} : { access_token: token }),
     version: 'tidewire-js/0.1.0',
   });
@@ -30,6 +29,28 @@ export function join(draft: Draft, id: string): void {
     askedSince: channel.position !== null,
   });
   setTimer(draft, 'join:' + id, draft.state.limits.answerMs);
+}
+
+function configOf({ room, binding, position }: Channel): Record<string, unknown> {
+  return {
+    broadcast: { ack: room !== null, self: false },
+    presence: { key: room?.key ?? '', enabled: room !== null },
+    postgres_changes: binding ? [binding] : [],
+    private: room?.private ?? false,
+    ...(binding && {
+      tidewire: { positions: true, leave: true, ...(position !== null && { since: position }) },
+    }),
+  };
+}
+
+/** Sends a message in a room, if it is joined. */
+export function push(draft: Draft, event: Event & { type: 'push' }): void {
+  const channel = draft.state.channels[event.id];
+  const ready = channel?.phase === 'live' && draft.state.phase === 'open';
+  const ref = ready
+    ? send(draft, channel.joinRef, topicPrefix + event.id, event.event, event.payload)
+    : null;
+  draft.effects.push({ type: 'pushed', tag: event.tag, ref });
 }
 
 /** Its answer did not come in time, or its wait after a refusal is over. */
@@ -57,6 +78,12 @@ export function onChannelFrame(draft: Draft, frame: Frame): void {
   if (event === 'postgres_changes') onChange(draft, channel, payload);
   else if (event === 'phx_reply') {
     if (ref === channel.joinRef && channel.phase === 'joining') onReply(draft, channel, payload);
+    else if (ref !== null && channel.room) {
+      draft.effects.push({ type: 'answered', ref, ok: payload['status'] === 'ok' });
+    }
+  } else if (roomEvents.has(event)) {
+    const heard = channel.room && channel.phase === 'live';
+    if (heard) draft.effects.push({ type: 'room', id: channel.id, event, payload });
   } else if (event === 'system') onSystem(draft, channel, payload);
   else if (event === 'phx_error' || event === 'phx_close') {
     refuse(draft, channel, asText(payload['reason']) ?? channel.error ?? 'The channel was closed.');
@@ -94,7 +121,8 @@ function onReply(draft: Draft, channel: Channel, payload: Record<string, unknown
     const reason = (asText(extra['reason']) ?? 'unsupported') as 'unsupported';
     emitVerdict(draft, channel.id, { recovered: false, reason });
   }
-  patchChannel(draft, channel.id, { ...settled, phase: 'live', position, promised: true });
+  const promised = channel.binding !== null;
+  patchChannel(draft, channel.id, { ...settled, phase: 'live', position, promised });
 }
 
 function onChange(draft: Draft, channel: Channel, payload: Record<string, unknown>): void {

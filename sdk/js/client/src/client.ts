@@ -15,7 +15,9 @@ import {
   type SelectQuery,
   type SelectResult,
 } from './rest.js';
+import { rooms, type Room, type RoomHub, type RoomOptions } from './room.js';
 import type { ChannelPhase, Effect, Event, State } from './state.js';
+import { writeInit, type WriteRequest, type WriteResult } from './write.js';
 import { sameStatus, statusOf, type ConnectionStatus } from './status.js';
 
 /** The part of the WebSocket API that is used; the browser's and npm `ws` both have it. */
@@ -51,6 +53,8 @@ export interface ClientOptions {
   readonly pauseWhenHidden?: { afterMs: number } | false;
   /** For Node before 22: `import WebSocket from 'ws'`. */
   readonly WebSocket?: new (url: string) => WebSocketLike;
+  /** False: no WebSocket is opened; what is read is read over HTTP alone. */
+  readonly websocket?: boolean;
   readonly fetch?: typeof fetch;
   readonly environment?: Partial<Environment>;
 }
@@ -94,11 +98,19 @@ export interface Client {
     table: string,
     query?: SelectQuery & { signal?: AbortSignal },
   ): Promise<SelectResult<Row>>;
+  /** Writes once. Errors: TidewireError; status 0 says that it is unknown whether it happened. */
+  write<Row = Record<string, unknown>>(
+    request: WriteRequest & { signal?: AbortSignal },
+  ): Promise<WriteResult<Row>>;
+  /** Any request to the server with the user's token. Errors: TidewireError, status 0. */
+  request(path: string, init?: RequestInit): Promise<Response>;
   /** Reads a table and keeps the rows true: snapshot and stream meet without a gap. */
   live<Row extends object = Record<string, unknown>>(
     table: string,
     options?: LiveOptions<Row>,
   ): LiveRows<Row>;
+  /** Enters a room: presence and broadcast. Entrances to one name share one membership. */
+  room(name: string, options?: RoomOptions): Room;
   /** Lets the connection go until `resume()`, which misses nothing. */
   pause(): void;
   resume(): void;
@@ -130,6 +142,7 @@ class TidewireClient implements Client {
   #queue: Event[] = [];
   #busy = false;
   #tokenAsked = 0;
+  #rooms: RoomHub;
   #cleanup: (() => void)[] = [];
 
   constructor(options: ClientOptions) {
@@ -149,6 +162,8 @@ class TidewireClient implements Client {
       ...(options.heartbeatMs !== undefined && { heartbeatMs: options.heartbeatMs }),
     });
     this.status = statusOf(this.#state);
+    this.#rooms = rooms((event) => this.#dispatch(event), this.#env);
+    if (options.websocket === false) this.pause();
     this.#watchBrowser();
   }
 
@@ -189,28 +204,43 @@ class TidewireClient implements Client {
     table: string,
     query: SelectQuery & { signal?: AbortSignal } = {},
   ): Promise<SelectResult<Row>> {
-    const url = this.#options.url.replace(/\/$/, '') + selectPath(table, query);
-    const request = this.#options.fetch ?? fetch;
+    const { signal } = query;
+    return readAnswer<Row>(
+      await this.request(selectPath(table, query), { ...(signal && { signal }) }),
+    );
+  }
+
+  async write<Row>(write: WriteRequest & { signal?: AbortSignal }): Promise<WriteResult<Row>> {
+    const { path, init } = writeInit(write);
+    const { signal } = write;
+    return readAnswer<Row>(await this.request(path, { ...init, ...(signal && { signal }) }));
+  }
+
+  async request(path: string, init: RequestInit = {}): Promise<Response> {
+    const url = this.#options.url.replace(/\/$/, '') + path;
+    const send = this.#options.fetch ?? fetch;
     for (let attempt = 1; ; attempt++) {
       const token = await this.#token();
       const apikey = this.#options.apikey ?? token;
+      const headers = { Accept: 'application/json', apikey, Authorization: `Bearer ${token}` };
       let answer: Response;
       try {
-        answer = await request(url, {
-          headers: { Accept: 'application/json', apikey, Authorization: `Bearer ${token}` },
-          ...(query.signal ? { signal: query.signal } : {}),
-        });
+        answer = await send(url, { ...init, headers: { ...headers, ...init.headers } });
       } catch (error) {
-        if (query.signal?.aborted) throw error;
+        if (init.signal?.aborted) throw error;
         throw new TidewireError(0, 'The server cannot be reached.');
       }
       if (answer.status === 401 && attempt === 1) continue;
-      return readAnswer<Row>(answer);
+      return answer;
     }
   }
 
   live<Row extends object>(table: string, options: LiveOptions<Row> = {}): LiveRows<Row> {
     return live<Row>(this, this.#env, table, options);
+  }
+
+  room(name: string, options: RoomOptions = {}): Room {
+    return this.#rooms.enter(name, options);
   }
 
   pause(): void {
@@ -225,6 +255,7 @@ class TidewireClient implements Client {
   close(): void {
     for (const undo of this.#cleanup.splice(0)) undo();
     this.#dispatch({ type: 'close' });
+    this.#rooms.close();
     for (const handlers of this.#handlers.values()) handlers.status = 'closed';
     this.#handlers.clear();
   }
@@ -267,10 +298,12 @@ class TidewireClient implements Client {
         return guard(() => this.#handlers.get(effect.id)?.onVerdict?.(effect.verdict));
       case 'channel': {
         const handlers = this.#handlers.get(effect.id);
-        if (!handlers) return;
+        if (!handlers) return guard(() => this.#rooms.perform(effect));
         handlers.status = effect.phase;
         return guard(() => handlers.onStatus?.(effect.phase, effect.error));
       }
+      default:
+        return guard(() => this.#rooms.perform(effect));
     }
   }
 

@@ -1,12 +1,14 @@
 import type { Client, Environment } from './client.js';
 import { comparePositions, type Position } from './position.js';
-import type { Change } from './protocol.js';
+import type { Change, Verdict } from './protocol.js';
 import { filterOf, type SelectQuery } from './rest.js';
 
 export interface LiveOptions<Row> extends SelectQuery {
   readonly schema?: string;
   /** The columns that identify a row: `['id']` by default. */
   readonly key?: readonly (keyof Row & string)[];
+  /** After each reconnect; the rows are read anew by themselves when it was not recovered. */
+  readonly onVerdict?: (verdict: Verdict) => void;
 }
 
 export interface LiveSnapshot<Row> {
@@ -23,6 +25,8 @@ export interface LiveRows<Row> {
   readonly snapshot: LiveSnapshot<Row>;
   /** Calls back after each change, with the changes that led to it (none after a new read). */
   onChange(listener: (changes: readonly Change<Row>[]) => void): () => void;
+  /** Reads again; resolves when it is done, whether or not it succeeded. */
+  refresh(): Promise<void>;
   close(): void;
 }
 
@@ -122,6 +126,7 @@ export function live<Row extends object>(
         publish({ rows: sorted(), position: change.position ?? snapshot.position }, [change]);
       },
       onVerdict: (verdict) => {
+        options.onVerdict?.(verdict);
         if (verdict.recovered) return;
         streamStart = subscription?.position ?? null;
         env.clearTimeout(timer);
@@ -150,6 +155,7 @@ export function live<Row extends object>(
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    refresh: () => read(),
     close() {
       aborter.abort();
       env.clearTimeout(timer);

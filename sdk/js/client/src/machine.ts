@@ -40,13 +40,16 @@
  * I10  `closed` is terminal and silent. `paused` holds no socket and no timer, and loses nothing:
  *      resuming is a reconnect.
  * I11  A refused subscription is tried again with growing delays and does not disturb the others.
+ * I12  A message of a room is sent only while the room is joined on the current socket, and its
+ *      fate is told: `pushed` with or without a ref. Rooms have no verdicts and no positions.
  */
-import { join, onChannelFrame, onJoinTimer, onWatermark, suspend } from './channel.js';
+import { join, onChannelFrame, onJoinTimer, onWatermark, push, suspend } from './channel.js';
 import { asText, expiryOf, isObject, type Frame } from './protocol.js';
 import {
   patch,
   send,
   setTimer,
+  type Channel,
   type Draft,
   type Effect,
   type Env,
@@ -99,7 +102,11 @@ function handle(draft: Draft, event: Event): void {
   const { phase, conn } = draft.state;
   switch (event.type) {
     case 'subscribe':
-      return subscribe(draft, event);
+      return subscribe(draft, event.id, { binding: event.binding, position: event.since });
+    case 'enter':
+      return subscribe(draft, event.id, { room: event.room });
+    case 'push':
+      return push(draft, event);
     case 'unsubscribe':
       return unsubscribe(draft, event.id);
     case 'token':
@@ -142,18 +149,19 @@ function handle(draft: Draft, event: Event): void {
   }
 }
 
-function subscribe(draft: Draft, event: Event & { type: 'subscribe' }): void {
-  const { id, binding, since } = event;
-  const channel = {
+function subscribe(draft: Draft, id: string, what: Partial<Channel>): void {
+  const channel: Channel = {
     id,
-    binding,
+    binding: null,
+    room: null,
     phase: 'waiting' as const,
     joinRef: null,
-    position: since,
+    position: null,
     askedSince: false,
     promised: false,
     attempt: 0,
     error: null,
+    ...what,
   };
   patch(draft, { channels: { ...draft.state.channels, [id]: channel } });
   if (draft.state.phase === 'open') join(draft, id);

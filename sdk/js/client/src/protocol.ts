@@ -21,6 +21,13 @@ export interface Binding {
   readonly filter?: string;
 }
 
+/** How a room is joined: who one is in its presence, and whether policies guard it. */
+export interface RoomConfig {
+  /** The presence key; members of one key are one person with several connections. */
+  readonly key: string;
+  readonly private: boolean;
+}
+
 export type ChangeEvent = '*' | 'INSERT' | 'UPDATE' | 'DELETE';
 
 /** How a row changed. `LEAVE`: it no longer matches the filter, or may no longer be seen. */

@@ -61,7 +61,8 @@ export async function readAnswer<Row>(answer: Response): Promise<SelectResult<Ro
     }
     throw new TidewireError(answer.status, message);
   }
-  const rows: unknown = await answer.json();
+  const text = await answer.text();
+  const rows: unknown = text ? JSON.parse(text) : [];
   if (!Array.isArray(rows)) throw new TidewireError(answer.status, 'The answer is not a list.');
   return { rows: rows as Row[], position: answer.headers.get('Tidewire-Position') };
 }

@@ -1,4 +1,4 @@
-import type { Binding, Change, Frame, Verdict } from './protocol.js';
+import type { Binding, Change, Frame, RoomConfig, Verdict } from './protocol.js';
 import type { Position } from './position.js';
 
 /** What the connection is doing; see machine.ts for the drawing. */
@@ -10,7 +10,10 @@ export type ChannelPhase = 'waiting' | 'joining' | 'catching-up' | 'live' | 'ref
 
 export interface Channel {
   readonly id: string;
-  readonly binding: Binding;
+  /** The rows that it follows; null for a room. */
+  readonly binding: Binding | null;
+  /** How a room is joined; null for rows. */
+  readonly room: RoomConfig | null;
   readonly phase: ChannelPhase;
   /** The ref of the current join; frames that carry another are of the past. */
   readonly joinRef: string | null;
@@ -62,6 +65,9 @@ export interface State {
 
 export type Event =
   | { type: 'subscribe'; id: string; binding: Binding; since: Position | null }
+  | { type: 'enter'; id: string; room: RoomConfig }
+  /** Send a message in a room; `tag` is the caller's, and comes back in `pushed`. */
+  | { type: 'push'; id: string; event: string; payload: Record<string, unknown>; tag: number }
   | { type: 'unsubscribe'; id: string }
   | { type: 'token'; token: string }
   | { type: 'token_failed'; error: string }
@@ -87,7 +93,13 @@ export type Effect =
   | { type: 'timer'; name: string; ms: number | null }
   | { type: 'change'; id: string; change: Change }
   | { type: 'verdict'; id: string; verdict: Verdict }
-  | { type: 'channel'; id: string; phase: ChannelPhase; error: string | null };
+  | { type: 'channel'; id: string; phase: ChannelPhase; error: string | null }
+  /** A message of a room: `broadcast`, `presence_state` or `presence_diff`. */
+  | { type: 'room'; id: string; event: string; payload: Record<string, unknown> }
+  /** What became of a `push`: sent with `ref`, or not sent (null). */
+  | { type: 'pushed'; tag: number; ref: string | null }
+  /** The server's answer to the push with `ref`. */
+  | { type: 'answered'; ref: string; ok: boolean };
 
 /** What the machine may know of the world at one step. */
 export interface Env {

@@ -1,4 +1,4 @@
-import type { Query, QueryClient, QueryKey } from '@tanstack/query-core';
+import { type Query, type QueryClient, type QueryKey } from '@tanstack/query-core';
 import {
   comparePositions,
   type Change,
@@ -7,6 +7,10 @@ import {
   type Subscription,
   type Verdict,
 } from '@tidewire/client';
+import { Mutations, Overlay, type MutationQueue, type Patch } from '@tidewire/client/optimistic';
+import { RowsKeeper } from './keeper.js';
+import { overlayCacheOf } from './overlay.js';
+import { isAfter, type RowsSpec } from './rows.js';
 
 /** The keys that a table's changes make stale; matched by prefix, as `invalidateQueries` does. */
 export type TableKeys = readonly QueryKey[] | WatchedKeys;
@@ -22,6 +26,15 @@ export interface AttachOptions {
   readonly tables?: Readonly<Record<string, TableKeys>>;
   /** Changes within so long are one invalidation, milliseconds; 50 by default, 0: a microtask. */
   readonly windowMs?: number;
+  /** Changes of one commit are gathered for so long and shown together; 16 by default. */
+  readonly frameMs?: number;
+  /** An acknowledged change that is not seen after so long is read for, then given up at four
+   * times as long; 1 500 by default. */
+  readonly confirmMs?: number;
+  /** When a read that a change asked for has failed, it is asked for again so much later; 5 000. */
+  readonly retryMs?: number;
+  /** Where mutations wait while offline; see `@tidewire/client/offline`. */
+  readonly queue?: MutationQueue;
   /** Told of each change as it arrives, before its window closes. */
   readonly onChange?: (change: Change) => void;
   /** Told of each subscription's verdict after a reconnect. */
@@ -31,10 +44,19 @@ export interface AttachOptions {
 }
 
 export interface Attachment {
+  readonly client: Client;
+  /** Sends optimistic mutations over this cache. */
+  readonly mutations: Mutations;
   /** Makes `keys` stale on changes of `table` from now on; returns how to stop. */
   watch(table: string, keys: TableKeys): () => void;
   /** Makes keys stale by hand, through the same window. */
   invalidate(keys: readonly QueryKey[]): void;
+  /** Whether a query's rows are followed live now; null where they are not followed at all. */
+  isLive(queryHash: string): boolean | null;
+  /** Calls back when `isLive` of any query may have changed. */
+  onLiveChange(listener: () => void): () => void;
+  /** Where in the log a query's data stands; null where it is not known. */
+  positionOf(queryHash: string): Position | null;
   detach(): void;
 }
 
@@ -62,52 +84,80 @@ const attachments = new WeakMap<QueryClient, Engine>();
  *  4. All that happens within a window is one invalidation.
  *  5. When a subscription starts, or comes back unrecovered, its keys count as changed; on an
  *     unrecovered one all attached keys do.
+ *  6. Rows of `realtimeQueryOptions` are written in place, and never show a state older than one
+ *     that they have shown.
+ *  7. Optimistic changes lie over the server's state; no push, answer or rejection in any order
+ *     loses either.
  */
 export function attachQueryClient(
   client: Client,
   queryClient: QueryClient,
   options: AttachOptions = {},
 ): Attachment {
+  attachments.get(queryClient)?.detach();
   const engine = new Engine(client, queryClient, options);
   attachments.set(queryClient, engine);
   for (const [table, keys] of Object.entries(options.tables ?? {})) engine.watch(table, keys);
   return engine;
 }
 
-/** The attachment of a query client, for `realtimeQueryOptions`. */
-export function attachmentOf(queryClient: QueryClient): Engine | undefined {
+/** The attachment of a query client. */
+export function attachmentOf(queryClient: QueryClient): Attachment | undefined {
+  return attachments.get(queryClient);
+}
+
+/** The attachment with what only this package uses. */
+export function engineOf(queryClient: QueryClient): Engine | undefined {
   return attachments.get(queryClient);
 }
 
 export class Engine implements Attachment {
   readonly client: Client;
-  #queryClient: QueryClient;
+  readonly queryClient: QueryClient;
+  readonly overlay: Overlay;
+  readonly mutations: Mutations;
+  readonly frameMs: number;
   #windowMs: number;
   #options: AttachOptions;
+  #keeper: RowsKeeper;
   #seq = 0;
   #pending = new Map<QueryKey, Mark>();
   #marks = new WeakMap<Query, Mark>();
   #started = new WeakMap<Query, number>();
   #results = new Map<string, Position>();
+  #floors = new Map<string, Position>();
   #watches = new Set<{ keys: readonly QueryKey[]; stop: () => void }>();
+  #confirming = new Set<() => void>();
+  #liveListeners = new Set<() => void>();
   #scheduled = false;
+  #showing = false;
   #detached = false;
   #unsubscribeCache: () => void;
 
   constructor(client: Client, queryClient: QueryClient, options: AttachOptions) {
     this.client = client;
-    this.#queryClient = queryClient;
+    this.queryClient = queryClient;
     this.#windowMs = options.windowMs ?? 50;
+    this.frameMs = options.frameMs ?? 16;
     this.#options = options;
+    this.overlay = new Overlay(overlayCacheOf(queryClient, (run) => this.#show(run)));
+    this.mutations = new Mutations(this.overlay, this.#confirm, options.queue ?? null);
+    this.#keeper = new RowsKeeper(this);
     this.#unsubscribeCache = queryClient.getQueryCache().subscribe((event) => {
-      if (event.type === 'removed') this.#results.delete(event.query.queryHash);
+      const { query } = event;
+      if (event.type === 'removed') this.#onRemoved(query);
+      if (event.type === 'observerAdded') this.#onObserved(query);
       if (event.type !== 'updated') return;
-      const { query, action } = event;
+      const { action } = event;
       if (action.type === 'fetch') this.#started.set(query, ++this.#seq);
-      else if (settling.has(action.type) && query.state.fetchStatus === 'idle') {
-        this.#onSettled(query);
+      else if (settling.has(action.type)) {
+        if (!this.#showing && action.type === 'success') this.#onData(query);
+        if (query.state.fetchStatus === 'idle') this.#onSettled(query);
       }
     });
+    for (const query of queryClient.getQueryCache().getAll()) {
+      if (query.getObserversCount() > 0) this.#onObserved(query);
+    }
   }
 
   watch(table: string, watched: TableKeys): () => void {
@@ -149,18 +199,95 @@ export class Engine implements Attachment {
     this.#mark(keys, null);
   }
 
+  isLive(queryHash: string): boolean | null {
+    return this.#keeper.isLive(queryHash);
+  }
+
+  onLiveChange(listener: () => void): () => void {
+    this.#liveListeners.add(listener);
+    return () => this.#liveListeners.delete(listener);
+  }
+
+  onLive(): void {
+    for (const listener of [...this.#liveListeners]) listener();
+  }
+
+  positionOf(queryHash: string): Position | null {
+    return this.#keeper.positionOf(queryHash);
+  }
+
   detach(): void {
     this.#detached = true;
     for (const { stop } of this.#watches) stop();
     this.#watches.clear();
+    this.#keeper.close();
     this.#unsubscribeCache();
-    if (attachments.get(this.#queryClient) === this) attachments.delete(this.#queryClient);
+    if (attachments.get(this.queryClient) === this) attachments.delete(this.queryClient);
   }
 
-  /** A fetch's answer was true at `position`. */
+  resultPosition(queryHash: string): Position | null {
+    return this.#results.get(queryHash) ?? null;
+  }
+
+  /** A fetch's answer, or the rows with pushed changes, are true at `position`. */
   noteResult(queryHash: string, position: Position | null): void {
-    if (position === null) this.#results.delete(queryHash);
-    else this.#results.set(queryHash, position);
+    if (position === null) {
+      this.#results.delete(queryHash);
+      return;
+    }
+    this.#results.set(queryHash, position);
+    if (isAfter(position, this.floorOf(queryHash))) this.#floors.set(queryHash, position);
+  }
+
+  floorOf(queryHash: string): Position | null {
+    return this.#floors.get(queryHash) ?? null;
+  }
+
+  markQuery(query: Query, position: Position | null): void {
+    this.#mark([query.queryKey], position);
+  }
+
+  onStreamChange(change: Change): void {
+    this.#options.onChange?.(change);
+  }
+
+  /** An answer of the default read: what to put into the cache for it. */
+  settleAnswer(query: Query | undefined, rows: unknown, position: Position | null): unknown {
+    if (!query || this.#detached) return rows;
+    const settled = this.#keeper.reconcile(query, rows, position);
+    if (settled === 'older') return this.overlay.baseOf(query.queryHash);
+    const known = this.#results.get(query.queryHash) ?? null;
+    if (position === null || known === null || isAfter(position, known)) {
+      this.noteResult(query.queryHash, position);
+    }
+    if (!settled.whole) this.noteResult(query.queryHash, null);
+    return settled.data;
+  }
+
+  #show(run: () => void): void {
+    this.#showing = true;
+    try {
+      run();
+    } finally {
+      this.#showing = false;
+    }
+  }
+
+  #onObserved(query: Query): void {
+    const spec = specOf(query);
+    if (spec) this.#keeper.add(query, spec);
+  }
+
+  #onRemoved(query: Query): void {
+    this.#results.delete(query.queryHash);
+    this.#floors.delete(query.queryHash);
+    this.#keeper.remove(query.queryHash);
+    this.overlay.forget(query.queryHash);
+  }
+
+  /** New server data is in the cache: the pending changes go over it again. */
+  #onData(query: Query): void {
+    this.overlay.rebase(query.queryHash, query.state.data);
   }
 
   #allKeys(): QueryKey[] {
@@ -183,7 +310,7 @@ export class Engine implements Attachment {
     this.#pending.clear();
     const stale = new Set<Query>();
     for (const [queryKey, mark] of pending) {
-      for (const query of this.#queryClient.getQueryCache().findAll({ queryKey })) {
+      for (const query of this.queryClient.getQueryCache().findAll({ queryKey })) {
         const known = this.#marks.get(query);
         if (!known || known.seq < mark.seq) this.#marks.set(query, { ...mark });
         stale.add(query);
@@ -192,6 +319,7 @@ export class Engine implements Attachment {
     const due = [...stale].filter((query) => this.#isStale(query));
     for (const query of due) this.#invalidate(query);
     if (due.length > 0) this.#options.onInvalidate?.(due);
+    this.#checkConfirmations();
   }
 
   /** Whether what the query shows, or is fetching, may lack what its mark stands for. */
@@ -208,28 +336,97 @@ export class Engine implements Attachment {
   }
 
   #onSettled(query: Query): void {
-    if (this.#detached || !this.#marks.has(query)) return;
+    if (this.#detached) return;
+    queueMicrotask(() => this.#checkConfirmations());
+    if (!this.#marks.has(query)) return;
     if (!this.#isStale(query)) {
       if (query.state.status === 'success') this.#marks.delete(query);
+      else this.#tryAgain(query);
       return;
     }
     const mark = this.#marks.get(query)!;
     if ((this.#started.get(query) ?? 0) > mark.seq) mark.refetched = true;
     // Not from within the cache's own notification.
-    queueMicrotask(() => this.#detached || this.#invalidate(query));
+    queueMicrotask(() => this.#detached || !this.#isStale(query) || this.#invalidate(query));
+  }
+
+  /** The read that a change asked for has failed for good: the change is still not shown. */
+  #tryAgain(query: Query): void {
+    const mark = this.#marks.get(query)!;
+    setTimeout(() => {
+      if (this.#marks.get(query) === mark) this.#mark([query.queryKey], mark.position);
+    }, this.#options.retryMs ?? 5_000);
   }
 
   #invalidate(query: Query): void {
     // A running fetch is left alone: #onSettled looks again when it ends.
     query.invalidate();
     if (query.state.fetchStatus !== 'idle' || !query.isActive()) return;
-    void this.#queryClient.refetchQueries(
+    void this.queryClient.refetchQueries(
       { queryKey: query.queryKey, exact: true, type: 'active' },
       { cancelRefetch: false },
     );
+  }
+
+  /**
+   * Resolves when every entry that the patch touches shows what was acknowledged: its rows stand at
+   * `position` or later, or a read that began after the acknowledgement has ended.
+   */
+  #confirm = (patch: Patch, position: Position | null): Promise<'synced' | 'unconfirmed'> => {
+    const acknowledged = ++this.#seq;
+    const confirmMs = this.#options.confirmMs ?? 1_500;
+    const missing = () => {
+      const cache = this.queryClient.getQueryCache();
+      return [...patch.touched].flatMap((hash) => {
+        const query = cache.get(hash);
+        if (!query || !query.isActive()) return [];
+        const at = position === null ? null : this.#keeper.positionOf(hash);
+        if (position !== null && at !== null) return isAfter(position, at) ? [query] : [];
+        const readSince = (this.#started.get(query) ?? 0) > acknowledged;
+        return readSince && query.state.fetchStatus === 'idle' ? [] : [query];
+      });
+    };
+    const read = () =>
+      this.#mark(
+        missing().map((query) => query.queryKey),
+        null,
+      );
+    // Entries that are not active read again when they are shown.
+    for (const hash of patch.touched) {
+      const query = this.queryClient.getQueryCache().get(hash);
+      if (query && !query.isActive()) query.invalidate();
+    }
+    return new Promise((resolve) => {
+      const finish = (outcome: 'synced' | 'unconfirmed') => {
+        clearTimeout(soon);
+        clearTimeout(late);
+        this.#confirming.delete(check);
+        resolve(outcome);
+      };
+      const check = () => missing().length === 0 && finish('synced');
+      const kept = [...patch.touched].every((hash) => this.#keeper.isLive(hash) === true);
+      const soon = setTimeout(read, position !== null && kept ? confirmMs : 0);
+      const late = setTimeout(() => finish('unconfirmed'), confirmMs * 4);
+      this.#confirming.add(check);
+      check();
+    });
+  };
+
+  #checkConfirmations(): void {
+    for (const check of [...this.#confirming]) check();
+  }
+
+  /** Pushed changes were shown: a mutation may have been among them. */
+  onShown(): void {
+    queueMicrotask(() => this.#checkConfirmations());
   }
 }
 
 function isKeyList(watched: TableKeys): watched is readonly QueryKey[] {
   return Array.isArray(watched);
+}
+
+function specOf(query: Query): RowsSpec | null {
+  const meta = query.meta as { tidewire?: RowsSpec } | undefined;
+  return meta?.tidewire ?? null;
 }

@@ -2,12 +2,14 @@
  * `@tidewire/query`: TanStack Query v5 kept true by a Tidewire client.
  *
  * `attachQueryClient` invalidates keys when their tables change; `realtimeQueryOptions` makes
- * ordinary query options whose key is attached while the query exists.
+ * ordinary query options whose rows are followed while the query exists.
  */
 export {
+  attachmentOf,
   attachQueryClient,
   type Attachment,
   type AttachOptions,
   type TableKeys,
 } from './attach.js';
 export { realtimeQueryOptions, type RealtimeQuery } from './options.js';
+export type { RowsSpec } from './rows.js';
