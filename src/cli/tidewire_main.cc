@@ -6,6 +6,7 @@
 #include "app/config.h"
 #include "cli/check.h"
 #include "cli/docs_verb.h"
+#include "cli/gen_types.h"
 #include "cli/output.h"
 #include "cli/serve.h"
 #include "cli/token.h"
@@ -106,6 +107,16 @@ int Run(int argc, char** argv) {
   minter->callback([&] {
     mint.format = format();
     code = RunTokenMint(mint);
+  });
+
+  auto* gen = program.add_subcommand("gen", "Code written from a configuration");
+  gen->require_subcommand(1);
+  GenTypesArguments types;
+  auto* typer = gen->add_subcommand("types", "TypeScript for tables and named queries");
+  typer->add_option("config", types.config, "Main configuration file; none: the example");
+  typer->callback([&] {
+    types.format = format();
+    code = RunGenTypes(types);
   });
 
   DocsArguments docs;

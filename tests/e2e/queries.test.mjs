@@ -269,3 +269,36 @@ test('data_cache_metadata and function_call_logs tell what the cache did', limit
   const calls = sqlite(server, `select function_name, status, reason from function_call_logs`);
   assert.equal(calls.trim(), 'leads.by_stage|ok|read');
 });
+
+test('invalidation: keys of a change, with what depends on them, only to those who see it', limit, async (t) => {
+  const server = await startTidewire(t);
+  const config = { tidewire: { invalidations: true } };
+  const mine = await channel(t, server, northwind(), config);
+  const theirs = await channel(t, server, mint({ workspace_id: 38 }), config);
+  addLead(server, 'a@example.com');
+  const isOne = ({ event }) => event === 'invalidate';
+  await until(() => mine.pushes.some(isOne));
+  const { payload } = mine.pushes.find(isOne);
+  assert.deepEqual(payload.keys.sort(), [['dashboard', 'stats'], ['leads']]);
+  assert.deepEqual([payload.tags, payload.tables], [['leads'], ['client_leads']]);
+  addLead(server, 'b@example.com', { workspace: 'Contoso', id: 38 });
+  await until(() => theirs.pushes.some(isOne));
+  assert.equal(theirs.pushes.filter(isOne).length, 1);
+  assert.equal(mine.pushes.filter(isOne).length, 1);
+});
+
+test('why: row, rule and query of recent invalidations', limit, async (t) => {
+  const server = await startTidewire(t);
+  const token = northwind();
+  await read(server, token, 'leads.by_stage?workspace=Northwind');
+  addLead(server, 'a@example.com');
+  const ask = async (asking) =>
+    fetch(`${server.url}/v1/explain/invalidation`, { headers: { apikey: asking } });
+  assert.equal((await ask(token)).status, 403);
+  const service = mint({}, { role: 'service_role' });
+  let reasons = [];
+  await until(async () => (reasons = await (await ask(service)).json()).length > 0);
+  assert.deepEqual(reasons[0].row, ['Northwind', 'a@example.com']);
+  assert.equal(reasons[0].rule, 'client_leads.workspace_name = "Northwind"');
+  assert.equal(reasons[0].query, 'leads.by_stage');
+});

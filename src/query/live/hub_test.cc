@@ -20,7 +20,7 @@ RowSetPtr Rows(const std::string& value) {
 }
 
 // One hub, one front, an executor that answers when told.
-class HubTest : public ::testing::Test, LoopPort, Executor, HubPort {
+class HubTest : public ::testing::Test, public LoopPort, public Executor, public HubPort {
  protected:
   HubTest() {
     auto relation = std::make_shared<Relation>();
