@@ -272,6 +272,15 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
             queries->Inspect([done = std::move(done)](const query::Hub& hub) mutable {
               done(query::ReasonsJson(hub));
             });
+          },
+      .invalidate =
+          [this](query::ManualInvalidation manual) {
+            const std::string id = "manual-" + random.Hex(8);
+            for (const auto& target : loops) {
+              target->loop.Post([&target = *target, id, manual] {
+                target.invalidations->SendToAll(id, target.feed->head(), manual);
+              });
+            }
           }});
   return {};
 }

@@ -26,6 +26,7 @@
 #include "ingest/webhook/endpoint.h"
 #include "io/loop.h"
 #include "io/stream.h"
+#include "query/invalidation/invalidation_map.h"
 #include "query/live/front.h"
 #include "query/reader_pool.h"
 #include "query/table_reader.h"
@@ -105,6 +106,8 @@ class Gateway {
     query::WritePoliciesPtr write_policies;
     // Calls back, on any thread, with why results were invalidated lately, as JSON.
     std::function<void(Function<void(std::string)>)> explain;
+    // Tells every client of every loop; only posts.
+    std::function<void(query::ManualInvalidation)> invalidate;
   };
   explicit Gateway(Wiring wiring);
   ~Gateway();

@@ -141,4 +141,17 @@ void HandleExplainInvalidation(Connection& connection) {
   });
 }
 
+void HandleInvalidate(Connection& connection) {
+  const Gateway::Wiring& wiring = connection.gateway().wiring();
+  if (connection.claims()->role != "service_role" || !wiring.invalidate) {
+    return RespondCallError(connection, {"forbidden", "only service_role may invalidate", ""});
+  }
+  auto manual = query::ParseManualInvalidation(connection.body());
+  if (!manual.ok()) {
+    return RespondCallError(connection, {"invalid_parameter", manual.error().message, ""});
+  }
+  wiring.invalidate(*std::move(manual));
+  connection.Respond(202, kJson, "{}");
+}
+
 }  // namespace tw::gateway

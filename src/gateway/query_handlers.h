@@ -8,5 +8,7 @@ class Connection;
 void HandleQueryRead(Connection& connection);
 // Why results were invalidated lately; service_role only, since it names rows of everybody.
 void HandleExplainInvalidation(Connection& connection);
+// Calls keys, tags and tables old for everyone; service_role only.
+void HandleInvalidate(Connection& connection);
 
 }  // namespace tw::gateway

@@ -9,6 +9,7 @@ namespace tw::gateway {
 namespace {
 
 constexpr size_t kWriteBodyMax = 4u << 20;
+constexpr size_t kInvalidateBodyMax = 64u << 10;
 
 // Searched in order: the first that fits wins, so the catch-all stands last.
 constexpr Route kRoutes[] = {
@@ -23,6 +24,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/rest/v1/", RouteAuth::kToken, kWriteBodyMax, HandleTableInsert},
     {"PATCH", "/rest/v1/", RouteAuth::kToken, kWriteBodyMax, HandleTableUpdate},
     {"DELETE", "/rest/v1/", RouteAuth::kToken, kWriteBodyMax, HandleTableDelete},
+    {"POST", "/v1/invalidate", RouteAuth::kToken, kInvalidateBodyMax, HandleInvalidate},
     {"GET", "/v1/explain/invalidation", RouteAuth::kToken, 0, HandleExplainInvalidation},
     {"GET", "/v1/queries/", RouteAuth::kToken, 0, HandleQueryRead},
     {"GET", "/demo/config.json", RouteAuth::kOpen, 0, HandleDemoConfig},

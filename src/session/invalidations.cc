@@ -28,7 +28,6 @@ void Invalidations::Join(router::Receiver& receiver, protocol::Version version,
                          const std::string& topic, const Claims& claims,
                          InvalidationMembership& membership) {
   membership.Leave();
-  if (map_->empty()) return;
   std::unordered_map<std::string, policy::AccessPtr> access;
   std::string key = topic + (version == protocol::Version::kV1 ? "\n1\n" : "\n2\n");
   for (const auto& table : catalog_->tables()) {
@@ -98,6 +97,15 @@ void Invalidations::OnBatch(const Batch& batch) {
         OnSync(*audience, sync, {batch.position.epoch, change->offset});
       }
     }
+  }
+}
+
+void Invalidations::SendToAll(const std::string& id, Position position,
+                              const query::ManualInvalidation& manual) {
+  query::KeySet keys;
+  for (const std::string& key : manual.keys) keys.Add(key);
+  for (const auto& [key, audience] : audiences_) {
+    Send(*audience, id, position, keys, manual.tags, manual.tables, {});
   }
 }
 

@@ -64,6 +64,9 @@ class Invalidations {
   // The loop's feed has published the batch.
   void OnBatch(const Batch& batch);
 
+  // Tells everyone: JSON arrays of keys, tags, tables; `id` is the message's own.
+  void SendToAll(const std::string& id, Position position, const query::ManualInvalidation& manual);
+
  private:
   friend class InvalidationMembership;
   struct SourceSync {

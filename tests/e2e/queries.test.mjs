@@ -283,8 +283,18 @@ test('invalidation: keys of a change, with what depends on them, only to those w
   assert.deepEqual([payload.tags, payload.tables], [['leads'], ['client_leads']]);
   addLead(server, 'b@example.com', { workspace: 'Contoso', id: 38 });
   await until(() => theirs.pushes.some(isOne));
+  const manual = (token) =>
+    fetch(`${server.url}/v1/invalidate`, {
+      method: 'POST',
+      headers: { apikey: token, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ keys: [['all', 1], ['all']], tags: ['x'] }),
+    });
+  assert.equal((await manual(northwind())).status, 403);
   assert.equal(theirs.pushes.filter(isOne).length, 1);
   assert.equal(mine.pushes.filter(isOne).length, 1);
+  assert.equal((await manual(mint({}, { role: 'service_role' }))).status, 202);
+  await until(() => [mine, theirs].every((one) => one.pushes.filter(isOne).length === 2));
+  assert.deepEqual(mine.pushes.filter(isOne)[1].payload.keys, [['all']]);
 });
 
 test('why: row, rule and query of recent invalidations', limit, async (t) => {

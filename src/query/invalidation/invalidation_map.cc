@@ -65,6 +65,30 @@ class MapProblems {
 
 }  // namespace
 
+Result<ManualInvalidation> ParseManualInvalidation(std::string_view body) {
+  TW_ASSIGN_OR_RETURN(const auto document, json::Parse(body));
+  const auto fail = [](std::string_view member) {
+    return Fail(ErrorCode::kInvalidArgument,
+                std::string(member) + ": expected a list as docs/queries.md says");
+  };
+  if (!document.root().is_object()) return fail("body");
+  ManualInvalidation manual;
+  for (const json::Member& member : document.root().members()) {
+    const bool known = member.key == "keys" || member.key == "tags" || member.key == "tables";
+    if (!known || !member.value.is_array()) return fail(member.key.substr(0, 64));
+    for (const json::Value& item : member.value.items()) {
+      if (member.key == "keys" ? !item.is_array() || item.items().empty() : !item.is_string()) {
+        return fail(member.key);
+      }
+      if (member.key == "keys") manual.keys.push_back(item.ToText());
+      if (member.key == "tags") manual.tags.emplace_back(item.GetString());
+      if (member.key == "tables") manual.tables.emplace_back(item.GetString());
+    }
+  }
+  if (manual.keys.size() + manual.tags.size() + manual.tables.size() == 0) return fail("body");
+  return manual;
+}
+
 std::vector<std::string> KeySet::Reduced() const {
   std::set<std::string> keys = keys_;
   if (keys.size() > kInvalidationKeysMax) {

@@ -36,6 +36,15 @@ class KeySet {
   std::set<std::string> keys_;
 };
 
+// What somebody with the right to do so calls old.
+struct ManualInvalidation {
+  std::vector<std::string> keys;  // JSON arrays.
+  std::vector<std::string> tags;
+  std::vector<std::string> tables;
+};
+// {"keys":[["a"]],"tags":["t"],"tables":["x"]}; each may be missing. Errors: kInvalidArgument.
+Result<ManualInvalidation> ParseManualInvalidation(std::string_view body);
+
 class InvalidationMap {
  public:
   struct Table {

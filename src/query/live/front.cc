@@ -58,16 +58,6 @@ Position Front::TrueAt(const Entry& entry) const {
   return own.offset >= marked_.offset ? own : marked_;
 }
 
-const Snapshot* Front::Hit(const std::string& key) {
-  const auto found = entries_.find(key);
-  if (found == entries_.end() || !Usable(found->second, 0)) return nullptr;
-  Entry& entry = found->second;
-  if (clock_.Mono() - entry.snapshot->fetched >= entry.call->query->cache.ttl) return nullptr;
-  ++entry.hits;
-  Count(CacheOutcome::kHit);
-  return entry.snapshot.get();
-}
-
 void Front::Fail(Done& done, std::string code, std::string message) {
   Count(CacheOutcome::kError);
   ReadAnswer answer{.outcome = CacheOutcome::kError};
@@ -84,15 +74,14 @@ void Front::Read(const CallPtr& call, std::optional<Position> min_position, Done
     min_offset = min_position->offset;
   }
   if (waiting_ >= kWaitingMax) return Fail(done, "busy", "too many reads are waiting");
-  const MonoTime until = clock_.Mono() + kPositionWaitMax;
+  const MonoTime now = clock_.Mono();
   if (min_offset > marked_.offset) {
     // The hub has not seen that position: it may still find changes before it.
     ++waiting_;
-    later_.emplace(min_offset, Later{call, {min_offset, until, false, std::move(done)}});
+    later_.emplace(min_offset, Later{call, {min_offset, now, false, std::move(done)}});
     return;
   }
   Entry& entry = FindOrAdd(call);
-  const MonoTime now = clock_.Mono();
   if (Usable(entry, min_offset)) {
     const QueryCacheConfig& cache = call->query->cache;
     const auto age = now - entry.snapshot->fetched;
@@ -107,7 +96,7 @@ void Front::Read(const CallPtr& call, std::optional<Position> min_position, Done
       return done(std::move(answer));
     }
   }
-  Ask(entry, {min_offset, until, entry.waiting.empty(), std::move(done)});
+  Ask(entry, {min_offset, now, entry.waiting.empty(), std::move(done)});
 }
 
 Front::Entry& Front::FindOrAdd(const CallPtr& call) {
@@ -158,7 +147,10 @@ void Front::Answer(Entry& entry) {
     ReadAnswer answer{.snapshot = entry.snapshot, .error = entry.error};
     if (answer.snapshot != nullptr) answer.position = answer.snapshot->position;
     if (!entry.error) {
-      answer.outcome = waiting.first ? CacheOutcome::kMiss : CacheOutcome::kCoalesced;
+      // Another loop's clients may have had it executed before this one was asked for it.
+      answer.outcome = answer.snapshot->fetched < waiting.asked ? CacheOutcome::kHit
+                       : waiting.first                          ? CacheOutcome::kMiss
+                                                                : CacheOutcome::kCoalesced;
     } else {
       answer.outcome = CacheOutcome::kError;
       // Older rows only where they are not too old, and not from before what was asked for.
@@ -229,7 +221,7 @@ void Front::Tick() {
   const MonoTime now = clock_.Mono();
   std::vector<Done> late;
   for (auto at = later_.begin(); at != later_.end();) {
-    if (now < at->second.waiting.until) {
+    if (now < at->second.waiting.asked + kPositionWaitMax) {
       ++at;
       continue;
     }

@@ -73,8 +73,6 @@ class Front {
   // epoch_changed, position_not_reached, busy, and those of the execution.
   using Done = Function<void(ReadAnswer)>;
   void Read(const CallPtr& call, std::optional<Position> min_position, Done done);
-  // The copy that may answer a read at once; null when there is none. Counts as a hit.
-  const Snapshot* Hit(const std::string& key);
 
   // Begins to follow: Deliveries of this result reach the follower until Unwatch. The first follows
   // by itself, or is what Current gives.
@@ -98,7 +96,7 @@ class Front {
  private:
   struct Waiting {
     uint64_t min_offset = 0;
-    MonoTime until;
+    MonoTime asked;
     bool first = false;
     Done done;
   };
