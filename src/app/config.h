@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "app/channels_config.h"
 #include "config/config.h"
 #include "query/invalidation/invalidation_config.h"
 #include "query/query_config.h"
@@ -180,6 +181,8 @@ struct MainConfig {
   HistoryConfig history;
   StoreConfig store;
   config::OrderedMap<TableConfig> tables;
+  ChannelsConfig channels;
+  LimitsConfig limits;
   config::OrderedMap<config::Located<std::string>> sources;
   QueryServiceConfig query;
   config::OrderedMap<query::QueryConfig> queries;
@@ -193,6 +196,8 @@ constexpr void Describe(config::Of<MainConfig> auto& config, auto&& field) {
   field("history", config.history, "What is kept for clients that return.");
   field("store", config.store, "The embedded database.");
   field("tables", config.tables, "Tables that clients may follow and read, with their policies.");
+  field("channels", config.channels, "Broadcasts, presence and private channels.");
+  field("limits", config.limits, "Rates and sizes of realtime clients.");
   field("sources", config.sources,
         "Outside systems: name → source file. The name is part of the hook's path.");
   field("query", config.query, "What running named queries may cost.");

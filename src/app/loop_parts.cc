@@ -30,12 +30,19 @@ void PoolHistory::Read(uint64_t after, uint64_t changes_max,
   }
 }
 
-void LoopBus::Publish(router::BroadcastPtr message) {
-  for (size_t i = 0; i < loops_.size(); ++i) {
-    if (i == own_) continue;
-    loops_[i]->loop.Post([feed = loops_[i]->feed.get(), message] {
-      feed->broadcasts().Send(*message, nullptr);
-    });
+void ConnectBuses(const Loops& loops) {
+  std::vector<session::ChannelBus::Peer> peers;
+  for (const auto& parts : loops) {
+    peers.push_back({.bus = parts->bus.get(), .post = [&loop = parts->loop](Function<void()> task) {
+                       loop.Post(std::move(task));
+                     }});
+  }
+  for (const auto& parts : loops) parts->bus->Connect(peers);
+}
+
+void DisconnectBuses(const Loops& loops) {
+  for (const auto& parts : loops) {
+    if (parts->bus != nullptr) parts->bus->Connect({});
   }
 }
 

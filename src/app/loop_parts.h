@@ -35,17 +35,6 @@ class PoolHistory final : public session::History {
   io::Loop& loop_;
 };
 
-// A loop's broadcasts for all other loops.
-class LoopBus final : public session::BroadcastBus {
- public:
-  LoopBus(Loops& loops, size_t own) : loops_(loops), own_(own) {}
-  void Publish(router::BroadcastPtr message) override;
-
- private:
-  Loops& loops_;
-  const size_t own_;
-};
-
 // Everything of one event loop.
 struct LoopParts {
   explicit LoopParts(Clock& clock) : loop(clock) {}
@@ -54,13 +43,18 @@ struct LoopParts {
   std::unique_ptr<PoolHistory> history;
   std::unique_ptr<session::LiveQueries> queries;
   std::unique_ptr<session::Invalidations> invalidations;
-  std::unique_ptr<LoopBus> bus;
+  std::unique_ptr<session::ChannelBus> bus;
   std::unique_ptr<auth::TokenVerifier> verifier;
   std::unique_ptr<session::SessionServices> services;
   std::unique_ptr<gateway::Gateway> gateway;
   std::unique_ptr<io::Listener> listener;
   std::thread thread;
 };
+
+// Lets every loop's channels hear the others.
+void ConnectBuses(const Loops& loops);
+// Sessions that end from here on tell no other loop, which may be gone before them.
+void DisconnectBuses(const Loops& loops);
 
 // Brings durable groups back to the loops whose connections wait for them.
 // Thread: the inbox writer's.

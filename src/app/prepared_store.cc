@@ -1,5 +1,6 @@
 #include "app/prepared_store.h"
 
+#include "app/channels.h"
 #include "query/log_tables.h"
 
 namespace tw::app {
@@ -114,6 +115,7 @@ Result<PreparedStore> PrepareStore(const Configuration& configuration, const std
                                                       *prepared.catalog));
   TW_ASSIGN_OR_RETURN(prepared.queries,
                       query::CompileQueries(configuration.main.queries, prepared.catalog, path));
+  TW_ASSIGN_OR_RETURN(prepared.channel_policy, CompileChannelPolicy(configuration.main.channels));
   return prepared;
 }
 

@@ -9,6 +9,7 @@
 #include "capture/capture.h"
 #include "ingest/source.h"
 #include "policy/catalog.h"
+#include "policy/channel_policy.h"
 #include "query/invalidation/invalidation_map.h"
 #include "query/named/catalogue.h"
 #include "query/write/write_policies.h"
@@ -24,6 +25,7 @@ struct PreparedStore {
   query::QueryCataloguePtr queries;
   query::WritePoliciesPtr writes;
   query::InvalidationMapPtr invalidation;
+  policy::ChannelPolicyPtr channel_policy;
 };
 
 // Opens or creates the database, runs schema and seed files, compiles sources and policies.

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "app/auth_keys.h"
+#include "app/channels.h"
 #include "app/directory_lock.h"
 #include "app/loop_parts.h"
 #include "app/prepared_store.h"
@@ -85,6 +86,8 @@ struct Server::Parts final : gateway::Readiness {
 
   gateway::GatewayLimits gateway_limits;
   session::SessionLimits session_limits;
+  std::unique_ptr<session::Rates> rates;
+  uint64_t bus_epoch = 0;  // Of broadcasts' positions; new with each process.
   std::unique_ptr<gateway::GatewayMetrics> gateway_metrics;
   std::unique_ptr<session::SessionMetrics> session_metrics;
   Loops loops;
@@ -173,8 +176,9 @@ Status Server::Parts::MakeLoops() {
   const size_t count =
       config.loops > 0 ? config.loops : std::max(1u, std::thread::hardware_concurrency());
   gateway_limits = GatewayLimitsOf(config, count, options.hosts);
-  session_limits.replay_changes_max = configuration.main.history.replay_changes_max;
-  session_limits.replay_bytes_max = configuration.main.history.replay_max.bytes;
+  session_limits = SessionLimitsOf(configuration.main);
+  rates = std::make_unique<session::Rates>(RateLimitsOf(configuration.main.limits));
+  bus_epoch = random.Next() | 1;
   gateway_metrics = std::make_unique<gateway::GatewayMetrics>(metrics);
   session_metrics = std::make_unique<session::SessionMetrics>(metrics);
   TW_ASSIGN_OR_RETURN(const auth::JwtKey key, MakeKey(configuration.main.auth));
@@ -184,6 +188,7 @@ Status Server::Parts::MakeLoops() {
     loops.push_back(std::make_unique<LoopParts>(clock));
     TW_RETURN_IF_ERROR(MakeLoop(i, key, api_keys));
   }
+  ConnectBuses(loops);
   return {};
 }
 
@@ -224,7 +229,9 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
       prepared.invalidation, prepared.catalog, parts.loop.timers(), metrics);
   parts.queries = std::make_unique<session::LiveQueries>(queries->MakeFront(index, parts.loop),
                                                          session::QueryLimits{}, metrics);
-  parts.bus = std::make_unique<LoopBus>(loops, index);
+  parts.bus = std::make_unique<session::ChannelBus>(
+      bus_epoch, static_cast<uint16_t>(index), ChannelBusOptionsOf(configuration.main.channels),
+      parts.feed->broadcasts(), parts.loop.timers(), clock, random, metrics);
   parts.verifier = std::make_unique<auth::TokenVerifier>(key, api_keys, clock, metrics);
   parts.services = std::make_unique<session::SessionServices>(
       session::SessionServices{.feed = *parts.feed,
@@ -232,6 +239,9 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
                                .bus = *parts.bus,
                                .verifier = *parts.verifier,
                                .catalog = prepared.catalog,
+                               .channel_policy = prepared.channel_policy,
+                               .rates = *rates,
+                               .random = random,
                                .timers = parts.loop.timers(),
                                .clock = clock,
                                .limits = session_limits,
@@ -342,6 +352,7 @@ void Server::Parts::Stop() {
   for (const auto& parts : loops) {
     if (parts->thread.joinable()) parts->thread.join();
   }
+  DisconnectBuses(loops);
   // Its threads post to the loops, so they end before the loops are destroyed.
   readers.reset();
 }

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/strings.h"
+#include "gateway/credential.h"
 #include "gateway/gateway.h"
 #include "gateway/realtime_connection.h"
 #include "gateway/routes.h"
@@ -123,14 +124,7 @@ void Connection::OnRequest() {
 // The one place where a request's token is judged.
 bool Connection::Authenticate() {
   const http::RequestHead& request = head();
-  std::string_view token = request.Header("authorization");
-  constexpr std::string_view kBearer = "bearer ";
-  if (token.size() > kBearer.size() &&
-      EqualsIgnoreCase(token.substr(0, kBearer.size()), kBearer)) {
-    token.remove_prefix(kBearer.size());
-  } else {
-    token = request.Header("apikey");
-  }
+  const std::string_view token = CredentialOf(request);
   if (token.empty()) {
     RespondError(401, "API key is missing");
     return false;

@@ -11,6 +11,9 @@ void HandleMetrics(Connection& connection);
 void HandleHook(Connection& connection);
 void HandleTableRead(Connection& connection);
 void HandleRealtime(Connection& connection);
+void HandleBroadcast(Connection& connection);
+void HandlePing(Connection& connection);
+void HandleHealthCheck(Connection& connection);
 void HandleDemoConfig(Connection& connection);
 void HandleAsset(Connection& connection);
 

@@ -51,6 +51,7 @@ void RealtimeConnection::OnEvent(const Event& event) {
     case Event::Kind::kBinary: return session_.OnBinary(event.payload);
     case Event::Kind::kPing: return Send(Opcode::kPong, event.payload);
     case Event::Kind::kClose:
+      session_.OnGoodbye();
       // The answer repeats the code (RFC 6455 §5.5.1).
       return CloseWith(static_cast<uint16_t>(event.code), {});
     case Event::Kind::kError:

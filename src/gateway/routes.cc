@@ -10,6 +10,8 @@ namespace {
 
 constexpr size_t kWriteBodyMax = 4u << 20;
 constexpr size_t kInvalidateBodyMax = 64u << 10;
+// Upstream's, for a batch or one message.
+constexpr size_t kBroadcastBody = 8'000'000;
 
 // Searched in order: the first that fits wins, so the catch-all stands last.
 constexpr Route kRoutes[] = {
@@ -18,6 +20,13 @@ constexpr Route kRoutes[] = {
     {"GET", "/metrics", RouteAuth::kOpen, 0, HandleMetrics},
     {"GET", "/realtime/v1/websocket", RouteAuth::kOwn, 0, HandleRealtime},
     {"GET", "/socket/websocket", RouteAuth::kOwn, 0, HandleRealtime},
+    {"POST", "/realtime/v1/api/broadcast", RouteAuth::kOwn, kBroadcastBody, HandleBroadcast},
+    {"POST", "/realtime/v1/api/broadcast/", RouteAuth::kOwn, kBroadcastBody, HandleBroadcast},
+    {"POST", "/api/broadcast", RouteAuth::kOwn, kBroadcastBody, HandleBroadcast},
+    {"POST", "/api/broadcast/", RouteAuth::kOwn, kBroadcastBody, HandleBroadcast},
+    {"GET", "/realtime/v1/api/ping", RouteAuth::kOpen, 0, HandlePing},
+    {"GET", "/api/ping", RouteAuth::kOpen, 0, HandlePing},
+    {"GET", "/healthcheck", RouteAuth::kOpen, 0, HandleHealthCheck},
     {"POST", "/hooks/", RouteAuth::kOwn, kHookBody, HandleHook},
     {"GET", "/hooks/", RouteAuth::kOwn, 0, HandleHook},
     {"GET", "/rest/v1/", RouteAuth::kToken, 0, HandleTableRead},

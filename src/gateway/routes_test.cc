@@ -57,7 +57,8 @@ TEST(RoutesTest, OnlyTheseAreOpenToEverybody) {
     }
   }
   EXPECT_THAT(open, ::testing::UnorderedElementsAre("/health/live", "/health/ready", "/metrics",
-                                                    "/demo/config.json", "/"));
+                                                    "/demo/config.json", "/", "/healthcheck",
+                                                    "/api/ping", "/realtime/v1/api/ping"));
 }
 
 TEST(RoutesTest, NoTwoAreTheSame) {

@@ -60,6 +60,7 @@ class Builder {
   // functions.cc: functions, casts, sub-selects.
   Result<Expression> BuildFunction(Fields fields);
   Result<Expression> CallAuth(std::string_view name, size_t offset);
+  Result<Expression> CallTopic(size_t offset);
   Result<Expression> CallSetting(const std::vector<Expression>& arguments, size_t offset);
   Result<Expression> CallText(std::string_view name, std::vector<Expression> arguments,
                               size_t offset);

@@ -69,6 +69,7 @@ Result<Expression> Builder::BuildFunction(Fields fields) {
     arguments.push_back(std::move(value));
   }
   if (function.schema == "auth" && arguments.empty()) return CallAuth(function.name, offset);
+  if (full == "realtime.topic" && arguments.empty()) return CallTopic(offset);
   if (function.schema.empty() || function.schema == "pg_catalog") {
     if (function.name == "current_setting") return CallSetting(arguments, offset);
     if (function.name == "lower" || function.name == "upper" || function.name == "length" ||
@@ -92,6 +93,18 @@ Result<Expression> Builder::CallAuth(std::string_view name, size_t offset) {
   if (name == "jwt") return Node(Op::kJwt, {Base::kJsonb}, offset, {});
   return FailHere(offset, "function auth." + std::string(name) + " is not supported; " +
                               std::string(kFunctions));
+}
+
+// The topic that a channel is joined or written to: the trial row's own (channel_policy.h).
+Result<Expression> Builder::CallTopic(size_t offset) {
+  const auto column = relation_.Find("topic");
+  if (relation_.schema != "realtime" || relation_.table != "messages" || !column) {
+    return FailHere(offset, "realtime.topic() is known only to policies of channels");
+  }
+  Expression topic = Node(Op::kColumn, {Base::kText}, offset, {});
+  topic.index = static_cast<uint32_t>(*column);
+  topic.column_type = ColumnType::kText;
+  return topic;
 }
 
 Result<Expression> Builder::CallSetting(const std::vector<Expression>& arguments, size_t offset) {

@@ -67,17 +67,20 @@ Result<UserBroadcastPush> ParseUserBroadcastPush(std::string_view message) {
 }
 
 std::string EncodeUserBroadcast(std::string_view topic, std::string_view event,
-                                BroadcastEncoding encoding, std::string_view payload) {
+                                BroadcastEncoding encoding, std::string_view payload,
+                                std::string_view meta) {
   TW_CHECK(topic.size() <= kBinaryNameBytesMax && event.size() <= kBinaryNameBytesMax);
+  if (meta.size() > kBinaryNameBytesMax) meta = {};
   std::string message;
-  message.reserve(5 + topic.size() + event.size() + payload.size());
+  message.reserve(5 + topic.size() + event.size() + meta.size() + payload.size());
   message.push_back(kUserBroadcast);
   message.push_back(static_cast<char>(topic.size()));
   message.push_back(static_cast<char>(event.size()));
-  message.push_back(0);
+  message.push_back(static_cast<char>(meta.size()));
   message.push_back(static_cast<char>(encoding));
   message += topic;
   message += event;
+  message += meta;
   message += payload;
   return message;
 }

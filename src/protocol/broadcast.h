@@ -32,10 +32,12 @@ Result<UserBroadcastPush> ParseUserBroadcastPush(std::string_view message);
 // The longest topic or event that a binary message can carry.
 inline constexpr size_t kBinaryNameBytesMax = 255;
 
-// A binary message of kind 4 (server → client) without meta. `topic` and `event` are at most
-// kBinaryNameBytesMax bytes (checked).
+// A binary message of kind 4 (server → client). `topic` and `event` are at most
+// kBinaryNameBytesMax bytes (checked); `meta` is JSON of an object, or empty, and left out when it
+// is longer than that.
 std::string EncodeUserBroadcast(std::string_view topic, std::string_view event,
-                                BroadcastEncoding encoding, std::string_view payload);
+                                BroadcastEncoding encoding, std::string_view payload,
+                                std::string_view meta = {});
 
 // The payload object of a text broadcast: {"type":"broadcast","event":…,"payload":…}.
 // `payload_json` must be JSON.

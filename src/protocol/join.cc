@@ -14,6 +14,37 @@ bool LenientBool(const json::Value& value) {
   return text && EqualsIgnoreCase(*text, "true");
 }
 
+// A presence key is text; numbers are taken as their text. `ids` is no key: clients take any payload
+// with that member for a row change.
+std::string PresenceKey(const json::Value& value) {
+  if (value.kind() == json::Kind::kInt || value.kind() == json::Kind::kNumber) {
+    return std::string(value.NumberText());
+  }
+  std::string key(value.AsString().value_or(""));
+  return key == "ids" ? "" : key;
+}
+
+std::optional<ReplayRequest> Replay(const json::Value& value) {
+  if (value.is_null()) return std::nullopt;
+  ReplayRequest replay;
+  const auto since = value["since"].AsInt();
+  replay.valid = since && *since >= 0;
+  replay.since_ms = since.value_or(0);
+  if (const json::Value limit = value["limit"]; !limit.is_null()) {
+    replay.valid = replay.valid && limit.AsInt();
+    replay.limit = static_cast<uint32_t>(
+        std::clamp<int64_t>(limit.AsInt().value_or(kReplayMax), 1, kReplayMax));
+  }
+  return replay;
+}
+
+std::optional<ResumeRequest> Resume(const json::Value& value) {
+  const json::Value since = value.is_object() ? value["since"] : value;
+  if (const auto text = since.AsString()) return ResumeRequest{std::string(*text)};
+  if (value.is_object() || value.AsBool().value_or(false)) return ResumeRequest{};
+  return std::nullopt;
+}
+
 std::string Text(const json::Value& value) { return std::string(value.AsString().value_or("")); }
 
 EventMask Events(const json::Value& value) {
@@ -102,6 +133,15 @@ Result<JoinRequest> ParseJoin(const json::Value& payload) {
   request.is_private = LenientBool(config["private"]);
   request.broadcast_ack = LenientBool(config["broadcast"]["ack"]);
   request.broadcast_self = LenientBool(config["broadcast"]["self"]);
+  request.replication_ready = LenientBool(config["broadcast"]["replication_ready"]);
+  request.replay = Replay(config["broadcast"]["replay"]);
+  request.resume = Resume(config["broadcast"]["resume"]);
+  request.presence_key = PresenceKey(config["presence"]["key"]);
+  const json::Value enabled = config["presence"]["enabled"];
+  if (!enabled.is_null() && !LenientBool(enabled)) request.presence = PresenceWish::kOff;
+  if (LenientBool(config["postgres_changes_options"]["wait"])) {
+    request.changes = ChangesWish::kRequire;
+  }
   const json::Value tidewire = config["tidewire"];
   request.positions = LenientBool(tidewire["positions"]);
   request.leave = LenientBool(tidewire["leave"]);

@@ -13,6 +13,8 @@
 namespace tw::protocol {
 
 inline constexpr size_t kBindingsMax = 100;
+// Messages of one replay, and what is sent when no limit was named.
+inline constexpr uint32_t kReplayMax = 25;
 
 // Which operations a binding wants.
 enum class EventMask : uint8_t { kInsert = 1, kUpdate = 2, kDelete = 4, kAll = 7 };
@@ -36,9 +38,34 @@ struct BindingRequest {
   std::string echo;
 };
 
+// config.broadcast.replay: the newest `limit` messages since a time.
+struct ReplayRequest {
+  int64_t since_ms = 0;  // Since 1970.
+  uint32_t limit = kReplayMax;
+  bool valid = true;  // False: the parameters cannot be read.
+};
+
+// config.broadcast.resume, our extension that unmodified clients can carry: `true`, a position, or
+// an object with a position as `since`. Each broadcast then tells its position.
+struct ResumeRequest {
+  std::string since;  // Empty: positions only.
+};
+
+// config.presence.enabled: absent counts as on; a client that said no is asked no more until it tracks.
+enum class PresenceWish : uint8_t { kOn, kOff };
+
+// config.postgres_changes_options.wait: what cannot be subscribed to refuses the join.
+enum class ChangesWish : uint8_t { kReport, kRequire };
+
 struct JoinRequest {
   std::vector<BindingRequest> bindings;
   bool is_private = false;
+  PresenceWish presence = PresenceWish::kOn;
+  std::string presence_key;  // Empty: the server makes one.
+  std::optional<ReplayRequest> replay;
+  std::optional<ResumeRequest> resume;
+  bool replication_ready = false;  // A system message says when the change stream is there.
+  ChangesWish changes = ChangesWish::kReport;
   bool broadcast_ack = false;   // Each broadcast of ours is answered.
   bool broadcast_self = false;  // Our own broadcasts come back to us.
   std::string access_token;  // Empty when absent, null or an opaque sb_… key.

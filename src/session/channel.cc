@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "json/json.h"
+#include "session/channel_catch_up.h"
 #include "session/session.h"
 
 namespace tw::session {
@@ -53,12 +54,16 @@ Result<std::vector<uint16_t>> SelectColumns(const std::vector<std::string>& name
 }  // namespace
 
 Channel::Channel(Session& session, std::optional<std::string> join_ref, std::string topic,
-                 protocol::JoinRequest request, ClaimsPtr claims)
+                 protocol::JoinRequest request, ClaimsPtr claims, policy::ChannelRights rights)
     : session_(session),
       join_ref_(std::move(join_ref)),
       topic_(std::move(topic)),
       request_(std::move(request)),
+      bus_(request_.is_private ? router::Bus::kPrivate : router::Bus::kPublic),
       claims_(std::move(claims)),
+      rights_(rights),
+      presence_key_(request_.presence_key),
+      presence_wanted_(request_.presence == protocol::PresenceWish::kOn),
       alive_(std::make_shared<bool>(true)) {
   session_.services_.metrics.channels.Add(1);
   JoinInvalidations();
@@ -73,6 +78,7 @@ Channel::Channel(Session& session, std::optional<std::string> join_ref, std::str
 Channel::~Channel() {
   StopWaiting();
   *alive_ = false;
+  presence_.Leave(session_.departure_);
   session_.services_.metrics.channels.Add(-1);
 }
 
@@ -154,7 +160,16 @@ std::string_view Channel::AskedPosition() const {
 
 void Channel::Start(std::optional<std::string_view> ref) {
   ref_ = ref;
+  if (request_.replay || request_.resume) return AskBroadcasts();
+  Begin();
+}
+
+// Its broadcasts are known; the row changes follow.
+void Channel::Begin() {
   Resolve();
+  if (request_.changes == protocol::ChangesWish::kRequire && !binding_errors_.empty()) {
+    return session_.RefuseStarted(*this, "RealtimeDisabledForConfiguration: " + binding_errors_[0]);
+  }
   const Position head = session_.services_.feed.head();
   const std::string_view asked = AskedPosition();
   if (asked.empty()) return GoLive({}, head);
@@ -271,8 +286,10 @@ void Channel::GoLive(const Verdict& verdict, Position position) {
   if (!spec_.bindings.empty()) {
     session_.services_.feed.router().Join(spec_, session_.transport_, membership_);
   }
-  session_.services_.feed.broadcasts().Join(topic_, session_.version_, session_.transport_,
-                                            broadcasts_);
+  if (!SendMissedBroadcasts()) return;
+  ListenBroadcasts();
+  ListenPresence();
+  SendReadiness();
   if (verdict.recovered.value_or(false)) {
     json::Writer writer;
     writer.Object().Key("extension").String("tidewire").Key("status").String("ok");
@@ -308,38 +325,24 @@ void Channel::SendJoinReply(const Verdict& verdict, Position position) {
     writer.String(verdict.reason);
   }
   writer.Key("reconnect_jitter_max_ms");
-  writer.Int(session_.services_.limits.reconnect_jitter_max.count()).End();
+  writer.Int(session_.services_.limits.reconnect_jitter_max.count());
+  AppendBroadcastVerdict(writer);
+  writer.End();
   response += "],\"tidewire\":" + writer.Take() + "}";
   session_.Reply({join_ref_, ref_, topic_}, ReplyStatus::kOk, response);
   session_.services_.metrics.joins_ok.Add();
 }
 
-void Channel::Broadcast(std::optional<std::string_view> ref, router::Broadcast message) {
-  const auto answer = [&](ReplyStatus status, std::string_view response) {
-    if (request_.broadcast_ack) session_.Reply({join_ref_, ref, topic_}, status, response);
-  };
-  const size_t bytes = message.payload.size() + message.bytes.size();
-  const bool raw = message.payload.empty();
-  if (bytes > session_.services_.limits.broadcast_bytes_max ||
-      (raw && topic_.size() > protocol::kBinaryNameBytesMax)) {
-    session_.services_.metrics.broadcasts_refused.Add();
-    return answer(ReplyStatus::kError, "{\"error\":\"payload_size_exceeded\"}");
-  }
-  message.topic = topic_;
-  const auto shared = std::make_shared<const router::Broadcast>(std::move(message));
-  session_.services_.feed.broadcasts().Send(*shared,
-                                            request_.broadcast_self ? nullptr : &broadcasts_);
-  session_.services_.bus.Publish(shared);
-  answer(ReplyStatus::kOk, "{}");
-}
-
-void Channel::SetClaims(ClaimsPtr claims) {
+ChannelFate Channel::SetClaims(ClaimsPtr claims) {
   claims_ = std::move(claims);
+  if (TakeRights() == ChannelFate::kEnds) return ChannelFate::kEnds;
   if (queries_ != nullptr) queries_->SetClaims(claims_);
   JoinInvalidations();
   // A channel that is still catching up resolves again, so that its replay uses the new rights.
   Resolve();
-  if (state_ != ChannelState::kLive) return;
+  if (state_ != ChannelState::kLive) return ChannelFate::kStays;
+  ListenBroadcasts();
+  ListenPresence();
   if (spec_.bindings.empty()) {
     membership_.Leave();
   } else {
@@ -351,6 +354,7 @@ void Channel::SetClaims(ClaimsPtr claims) {
   for (const std::string& error : binding_errors_) {
     SendSystem("postgres_changes", ReplyStatus::kError, error);
   }
+  return ChannelFate::kStays;
 }
 
 void Channel::JoinInvalidations() {

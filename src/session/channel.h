@@ -11,13 +11,17 @@
 
 #include "base/result.h"
 #include "io/timer_wheel.h"
+#include "json/json.h"
 #include "model/change.h"
 #include "model/claims.h"
+#include "policy/channel_policy.h"
 #include "protocol/join.h"
 #include "protocol/message.h"
 #include "router/audience.h"
 #include "router/broadcast.h"
+#include "router/broadcast_history.h"
 #include "router/channel_spec.h"
+#include "router/presence.h"
 #include "session/channel_queries.h"
 #include "session/invalidations.h"
 #include "session/live_feed.h"
@@ -30,10 +34,14 @@ class Session;
 //       └─────────────── nothing to catch up, or not recovered ──▲
 enum class ChannelState : uint8_t { kCatchingUp, kReplaying, kLive };
 
+// What a message means for its channel; kEnds: its client has been told, its session removes it.
+enum class ChannelFate : uint8_t { kStays, kEnds };
+
 class Channel {
  public:
+  // `rights` are what the claims may read, as Session::Admit found.
   Channel(Session& session, std::optional<std::string> join_ref, std::string topic,
-          protocol::JoinRequest request, ClaimsPtr claims);
+          protocol::JoinRequest request, ClaimsPtr claims, policy::ChannelRights rights);
   ~Channel();
 
   // Resolves the bindings, decides about the asked position, replies and goes live.
@@ -41,11 +49,19 @@ class Channel {
   // Sends more of the missed changes while the connection takes them; goes live behind the last.
   void ContinueReplay();
   // New rights from now on: a change that is published later is judged by them.
-  void SetClaims(ClaimsPtr claims);
+  [[nodiscard]] ChannelFate SetClaims(ClaimsPtr claims);
 
   // Sends a broadcast of this channel's client to the topic's other members, on every loop; its
   // `topic` is filled in. Answers `ref` where the channel asked for it.
-  void Broadcast(std::optional<std::string_view> ref, router::Broadcast message);
+  [[nodiscard]] ChannelFate Broadcast(std::optional<std::string_view> ref,
+                                      router::Broadcast message);
+  // Tracks or untracks, and answers `ref`.
+  [[nodiscard]] ChannelFate Presence(std::optional<std::string_view> ref,
+                                     const json::Value& payload);
+  void LeavePresence(router::Departure departure) { presence_.Leave(departure); }
+
+  // Whether a new token has to wait, which then is kept in place of one that waits already.
+  bool KeepToken(std::string_view token);
 
   // query_open or query_close.
   void OnQueryMessage(const protocol::ClientMessage& message);
@@ -53,11 +69,14 @@ class Channel {
 
   // phx_close or phx_error; the caller removes the channel.
   void SendClose();
+  // A `system` error and phx_close: the channel is over.
+  [[nodiscard]] ChannelFate End(std::string_view reason);
   // A `system` message to this channel.
   void SendSystem(std::string_view extension, protocol::ReplyStatus status,
                   std::string_view message);
 
   const std::string& topic() const { return topic_; }
+  std::optional<std::string_view> join_reference() const { return ref_; }
   const std::optional<std::string>& join_ref() const { return join_ref_; }
   const ClaimsPtr& claims() const { return claims_; }
   bool wants_positions() const { return request_.positions; }
@@ -71,6 +90,23 @@ class Channel {
     std::string_view reason;
   };
 
+  // Missed broadcasts, and those that arrive until the channel is live.
+  struct BroadcastCatchUp;
+
+  void Begin();
+  void AskBroadcasts();
+  void OnBroadcasts(router::HistoryAnswer answer);
+  void JoinBroadcasts(router::Receiver& receiver);
+  void ListenBroadcasts();
+  void ListenPresence();
+  bool SendMissedBroadcasts();
+  void SendBroadcastVerdict();
+  void AppendBroadcastVerdict(json::Writer& writer) const;
+  ChannelFate TakeRights();
+  bool MayWrite(policy::Extension extension);
+  bool WithinRates(size_t bytes);
+  void OnTokenDue();
+  void SendReadiness();
   void Resolve();
   void ResolveBinding(const protocol::BindingRequest& request);
   std::string BindBinding(const protocol::BindingRequest& request, const std::string& schema,
@@ -90,15 +126,25 @@ class Channel {
   const std::optional<std::string> join_ref_;
   const std::string topic_;
   const protocol::JoinRequest request_;
+  const router::Bus bus_;
   ClaimsPtr claims_;
+  policy::ChannelRights rights_;            // To read.
+  std::optional<bool> may_write_[2];        // By extension, once asked; until the claims change.
   std::optional<std::string> ref_;  // Of the join, until its reply is sent.
   ChannelState state_ = ChannelState::kCatchingUp;
   router::ChannelSpec spec_;
   std::vector<std::string> binding_errors_;
   router::Membership membership_;
+  std::unique_ptr<BroadcastCatchUp> broadcast_catch_up_;
   router::BroadcastMembership broadcasts_;
   std::unique_ptr<ChannelQueries> queries_;
   InvalidationMembership invalidations_;
+  router::PresenceMember presence_;
+  std::string presence_key_;  // Made when first needed unless the client named one.
+  bool presence_wanted_;
+  MonoTime token_allowed_at_{};
+  std::string kept_token_;
+  io::Timer token_due_;
   // Missed changes: read before the verdict is sent, then sent.
   std::deque<BatchPtr> missed_;
   uint64_t missed_changes_ = 0;

@@ -27,13 +27,6 @@ class History {
                     Function<void(Result<BatchPtr>)> done) = 0;
 };
 
-// Takes a broadcast to the other loops. Implemented by app.
-class BroadcastBus {
- public:
-  virtual ~BroadcastBus() = default;
-  virtual void Publish(router::BroadcastPtr message) = 0;
-};
-
 struct TailLimits {
   size_t bytes_max = 16u << 20;
   size_t batches_max = 4'096;

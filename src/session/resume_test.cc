@@ -301,9 +301,10 @@ TEST_F(ResumeTest, UnmodifiedClientsCarryThePositionInABinding) {
   const auto said = client_->Say(
       R"(["1","1","realtime:a","phx_join",{"config":{"postgres_changes":[{"event":"*",)"
       R"("schema":"public","table":"tasks","since":"0000000000000001:1"}]}}])");
-  ASSERT_THAT(said, SizeIs(4));
+  ASSERT_THAT(said, SizeIs(5));
   EXPECT_THAT(said[0], HasSubstr(R"("recovered":true)"));
   EXPECT_THAT(said[1], StartsWith(R"([null,null,"realtime:a","postgres_changes",)"));
+  EXPECT_THAT(said[2], HasSubstr("presence_state"));
 }
 
 }  // namespace

@@ -59,11 +59,31 @@ SessionMetrics::SessionMetrics(telemetry::Registry& registry)
                                              "Broadcasts over the size limit.")),
       replays_overtaken(registry.GetCounter(
           "tidewire_session_replays_overtaken_total",
-          "Replays to clients so slow that the changes behind them left the memory.")) {}
+          "Replays to clients so slow that the changes behind them left the memory.")),
+      denied_reads(registry.GetCounter("tidewire_session_denied_total",
+                                       "Private channels refused by policy, by what was asked.",
+                                       {{"right", "read"}})),
+      denied_writes(registry.GetCounter("tidewire_session_denied_total",
+                                        "Private channels refused by policy, by what was asked.",
+                                        {{"right", "write"}})),
+      rate_limited(registry.GetCounter("tidewire_session_rate_limited_total",
+                                       "Messages and joins refused by a rate.")),
+      broadcasts_resumed(registry.GetCounter("tidewire_session_broadcast_resumes_total",
+                                             "Joins with a position of broadcasts, by verdict.",
+                                             {{"recovered", "true"}})),
+      broadcasts_not_resumed(registry.GetCounter("tidewire_session_broadcast_resumes_total",
+                                                 "Joins with a position of broadcasts, by verdict.",
+                                                 {{"recovered", "false"}})) {}
 
 Session::Session(SessionServices& services, Transport& transport, protocol::Version version,
                  ClaimsPtr claims)
-    : services_(services), transport_(transport), version_(version), claims_(std::move(claims)) {
+    : services_(services),
+      transport_(transport),
+      version_(version),
+      claims_(std::move(claims)),
+      events_(services.limits.client_events_per_second_max),
+      presence_calls_(services.limits.presence_calls_max, services.limits.presence_calls_window,
+                      services.limits.presence_calls_window) {
   services_.metrics.sessions.Add(1);
 }
 
@@ -92,7 +112,10 @@ void Session::OnText(std::string_view text) {
   if (message->event == "query_open" || message->event == "query_close") {
     return channel->OnQueryMessage(*message);
   }
-  if (message->event == "broadcast") OnBroadcast(*channel, *message);
+  if (message->event == "broadcast") return OnBroadcast(*channel, *message);
+  if (message->event == "presence") {
+    Settle(*channel, channel->Presence(message->ref, message->payload));
+  }
 }
 
 void Session::OnBinary(std::string_view message) {
@@ -113,17 +136,23 @@ void Session::OnBinary(std::string_view message) {
   }
   if (push->join_ref && *push->join_ref != channel->join_ref()) return;
   if (push->encoding == protocol::BroadcastEncoding::kRaw) {
-    return channel->Broadcast(push->ref, {.event = push->event, .bytes = std::string(push->payload)});
+    return Settle(*channel, channel->Broadcast(push->ref, {.event = push->event,
+                                                           .bytes = std::string(push->payload)}));
   }
   const auto document = json::Parse(push->payload);
   if (!document.ok()) return services_.metrics.messages_malformed.Add();
-  channel->Broadcast(push->ref,
-                     {.payload = protocol::BroadcastPayload(push->event, push->payload)});
+  Settle(*channel,
+         channel->Broadcast(push->ref,
+                            {.payload = protocol::BroadcastPayload(push->event, push->payload)}));
+}
+
+void Session::Settle(Channel& channel, ChannelFate fate) {
+  if (fate == ChannelFate::kEnds) Remove(channel);
 }
 
 void Session::OnBroadcast(Channel& channel, const ClientMessage& message) {
   if (!message.payload.is_object()) return services_.metrics.messages_malformed.Add();
-  channel.Broadcast(message.ref, {.payload = message.payload.ToText()});
+  Settle(channel, channel.Broadcast(message.ref, {.payload = message.payload.ToText()}));
 }
 
 void Session::OnHeartbeat(const ClientMessage& message) {
@@ -171,20 +200,13 @@ void Session::OnJoin(const ClientMessage& message) {
         std::chrono::duration_cast<std::chrono::seconds>(services_.clock.Wall() - claims->expires_at);
     return RefuseJoin(message, "InvalidJWTToken: " + ExpiredText(ago));
   }
-  if (request->is_private) {
-    // Nothing grants a right on a private channel yet, so nobody has one.
-    return RefuseJoin(message,
-                      "Unauthorized: You do not have permissions to read from this Channel topic: " +
-                          std::string(message.topic.substr(kTopicPrefix.size())));
-  }
-  if (channels_.size() >= services_.limits.channels_max) {
-    return RefuseJoin(message, "ChannelRateLimitReached: Too many channels");
-  }
+  const auto rights = Admit(*request, *claims, message.topic.substr(kTopicPrefix.size()));
+  if (!rights) return RefuseJoin(message, rights.error());
   // Version 1 carries no join ref before the join: its own ref is the channel's.
   std::optional<std::string> join_ref(message.join_ref ? message.join_ref : message.ref);
   channels_.push_back(std::make_unique<Channel>(*this, std::move(join_ref),
                                                 std::string(message.topic), std::move(*request),
-                                                std::move(claims)));
+                                                std::move(claims), *rights));
   Channel& channel = *channels_.back();
   ArmExpiry();
   channel.Start(message.ref);
@@ -193,6 +215,13 @@ void Session::OnJoin(const ClientMessage& message) {
 void Session::RefuseJoin(const ClientMessage& message, std::string_view reason) {
   services_.metrics.joins_refused.Add();
   Reply({message.join_ref, message.ref, message.topic}, ReplyStatus::kError, ReasonJson(reason));
+}
+
+void Session::RefuseStarted(Channel& channel, std::string_view reason) {
+  services_.metrics.joins_refused.Add();
+  Reply({channel.join_ref(), channel.join_reference(), channel.topic()}, ReplyStatus::kError,
+        ReasonJson(reason));
+  Remove(channel);
 }
 
 void Session::OnLeave(const ClientMessage& message) {
@@ -204,26 +233,6 @@ void Session::OnLeave(const ClientMessage& message) {
   Reply({channel->join_ref(), message.ref, message.topic}, ReplyStatus::kOk, "{}");
   channel->SendClose();
   Remove(*channel);
-}
-
-void Session::OnAccessToken(Channel& channel, const ClientMessage& message) {
-  const std::string_view token = protocol::AccessTokenOf(message.payload);
-  if (token.empty()) return;
-  auto claims = services_.verifier.Verify(token);
-  if (!claims) {
-    channel.SendSystem("system", ReplyStatus::kError, claims.error().message);
-    channel.SendClose();
-    return Remove(channel);
-  }
-  if (*claims == channel.claims()) return;
-  // Another person's token does not take over a channel: whose rows were shown must stay clear.
-  if ((*claims)->sub != channel.claims()->sub && !channel.claims()->sub.empty()) {
-    channel.SendSystem("system", ReplyStatus::kError, "The token belongs to another user");
-    channel.SendClose();
-    return Remove(channel);
-  }
-  channel.SetClaims(std::move(*claims));
-  ArmExpiry();
 }
 
 void Session::OnDrained() {
@@ -244,6 +253,7 @@ Channel* Session::FindChannel(std::string_view topic) {
 }
 
 void Session::Remove(Channel& channel) {
+  channel.LeavePresence(router::Departure::kSaid);
   std::erase_if(channels_, [&](const auto& entry) { return entry.get() == &channel; });
 }
 

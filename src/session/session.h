@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,12 +21,18 @@
 
 #include "auth/token_verifier.h"
 #include "base/clock.h"
+#include "base/random.h"
 #include "io/timer_wheel.h"
 #include "model/claims.h"
 #include "policy/catalog.h"
+#include "policy/channel_policy.h"
+#include "protocol/join.h"
 #include "protocol/message.h"
 #include "router/audience.h"
+#include "router/presence.h"
+#include "session/channel_bus.h"
 #include "session/live_feed.h"
+#include "session/rate.h"
 #include "telemetry/metrics.h"
 
 namespace tw::session {
@@ -33,6 +40,10 @@ namespace tw::session {
 class Channel;
 class Invalidations;
 class LiveQueries;
+enum class ChannelFate : uint8_t;
+
+// Whether channels that are not private may be joined.
+enum class PublicChannels : uint8_t { kAllowed, kRefused };
 
 // The connection below a session. OnFrame (from Receiver) takes framed bytes.
 class Transport : public router::Receiver {
@@ -51,6 +62,17 @@ struct SessionLimits {
   uint64_t replay_bytes_max = 16u << 20;
   // Encoded payload of one broadcast (upstream's max_payload_size_in_kb × 1000 + 500).
   uint32_t broadcast_bytes_max = 3'000'500;
+  // Encoded payload of one presence message.
+  uint32_t presence_bytes_max = 3'000'500;
+  uint32_t presence_key_bytes_max = 1'024;
+  // Of one connection; 0: off. Over it the channel ends.
+  uint64_t client_events_per_second_max = 0;
+  uint64_t presence_calls_max = 0;
+  std::chrono::milliseconds presence_calls_window{30'000};
+  PublicChannels public_channels = PublicChannels::kAllowed;
+  // A channel's token changes at most this often; the newest one of the time between applies at its
+  // end.
+  std::chrono::milliseconds access_token_throttle{10'000};
   // How long a channel outlives its token, so that a refresh on its way arrives.
   std::chrono::seconds expiry_grace{25};
   // Told to our SDK in the join reply: spread reconnects over this window.
@@ -69,15 +91,23 @@ struct SessionMetrics {
   telemetry::Counter& expired;
   telemetry::Counter& broadcasts_refused;
   telemetry::Counter& replays_overtaken;
+  telemetry::Counter& denied_reads;
+  telemetry::Counter& denied_writes;
+  telemetry::Counter& rate_limited;
+  telemetry::Counter& broadcasts_resumed;
+  telemetry::Counter& broadcasts_not_resumed;
 };
 
 // What the sessions of one loop share. All of it outlives them.
 struct SessionServices {
   LiveFeed& feed;
   History& history;
-  BroadcastBus& bus;
+  ChannelBus& bus;
   auth::TokenVerifier& verifier;
   policy::CatalogPtr catalog;
+  policy::ChannelPolicyPtr channel_policy;
+  Rates& rates;
+  Random& random;
   io::TimerWheel& timers;
   const Clock& clock;
   const SessionLimits& limits;
@@ -103,6 +133,9 @@ class Session {
   // What was unsent is gone: replays that waited go on.
   void OnDrained();
 
+  // The client has said goodbye: what comes next is its end, not a lost connection.
+  void OnGoodbye() { departure_ = router::Departure::kSaid; }
+
   // Before a planned restart: tells every channel, so that clients come back by themselves.
   void AnnounceRestart();
 
@@ -113,8 +146,16 @@ class Session {
 
   void OnJoin(const protocol::ClientMessage& message);
   void OnLeave(const protocol::ClientMessage& message);
+  // The rights of a channel that may be joined, or the reason why it may not.
+  std::expected<policy::ChannelRights, std::string> Admit(const protocol::JoinRequest& request,
+                                                          const Claims& claims,
+                                                          std::string_view name);
   void OnAccessToken(Channel& channel, const protocol::ClientMessage& message);
+  void ApplyToken(Channel& channel, std::string_view token);
   void OnBroadcast(Channel& channel, const protocol::ClientMessage& message);
+  void Settle(Channel& channel, ChannelFate fate);
+  // Answers the join of a channel that cannot start, and removes it.
+  void RefuseStarted(Channel& channel, std::string_view reason);
   void OnHeartbeat(const protocol::ClientMessage& message);
   Channel* FindChannel(std::string_view topic);
   void Remove(Channel& channel);
@@ -131,6 +172,9 @@ class Session {
   const protocol::Version version_;
   const ClaimsPtr claims_;
   std::vector<std::unique_ptr<Channel>> channels_;
+  RateMeter events_;          // Of this connection.
+  RateMeter presence_calls_;
+  router::Departure departure_ = router::Departure::kLost;
   io::Timer expiry_;
 };
 

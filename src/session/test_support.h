@@ -92,17 +92,11 @@ class FakeHistory final : public History {
   std::deque<Pending> pending_;
 };
 
-class FakeBus final : public BroadcastBus {
- public:
-  void Publish(router::BroadcastPtr message) override { messages.push_back(std::move(message)); }
-  std::vector<router::BroadcastPtr> messages;
-};
-
 // One loop.
 class TestLoop {
  public:
-  explicit TestLoop(const TailLimits& tail = {}, Position head = {1, 0})
-      : feed(head, tail, metrics) {
+  explicit TestLoop(const TailLimits& tail = {}, Position head = {1, 0}, uint16_t index = 0)
+      : loop_index(index), feed(head, tail, metrics) {
     auto catalog_made = std::make_shared<policy::Catalog>();
     catalog_made->Add({relation, router::OwnOrgPolicy(relation)});
     auto notes = std::make_shared<Relation>(*relation);
@@ -115,6 +109,9 @@ class TestLoop {
                                                                  .bus = bus,
                                                                  .verifier = verifier,
                                                                  .catalog = catalog_made,
+                                                                 .channel_policy = channel_policy,
+                                                                 .rates = rates,
+                                                                 .random = random,
                                                                  .timers = timers,
                                                                  .clock = clock,
                                                                  .limits = limits,
@@ -163,6 +160,13 @@ class TestLoop {
     return std::move(*key);
   }
 
+  static policy::ChannelPolicyPtr NoChannelPolicy() {
+    auto compiled = policy::ChannelPolicy::Compile({}, {});
+    TW_CHECK(compiled.ok());
+    return *compiled;
+  }
+
+  const uint16_t loop_index;
   telemetry::Registry metrics;
   testing::FakeClock clock;
   io::TimerWheel timers{clock.Mono()};
@@ -170,10 +174,13 @@ class TestLoop {
   SessionMetrics session_metrics{metrics};
   auth::TokenVerifier verifier{Key(), auth::ApiKeys(), clock, metrics};
   FakeHistory history;
-  FakeBus bus;
+  SeededRandom random{1};
+  Rates rates{RateLimits{}};
+  policy::ChannelPolicyPtr channel_policy = NoChannelPolicy();
   RelationPtr relation = router::Tasks();
   router::Commits commits{relation};
   LiveFeed feed;
+  ChannelBus bus{7, loop_index, {}, feed.broadcasts(), timers, clock, random, metrics};
   std::unique_ptr<SessionServices> services;
 };
 
@@ -198,7 +205,8 @@ inline std::string JoinTasks(std::string_view ref, std::string_view extension = 
                              std::string_view token = "", std::string_view topic = "realtime:a") {
   const std::string r(ref);
   return "[\"" + r + "\",\"" + r + "\",\"" + std::string(topic) +
-         R"(","phx_join",{"config":{"tidewire":)" + std::string(extension) +
+         R"(","phx_join",{"config":{"presence":{"enabled":false},"tidewire":)" +
+         std::string(extension) +
          R"(,"postgres_changes":[{"event":"*","schema":"public","table":"tasks"}]})" +
          (token.empty() ? "" : R"(,"access_token":")" + std::string(token) + "\"") + "}]";
 }

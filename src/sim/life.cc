@@ -67,7 +67,9 @@ Life::~Life() {
   // What still runs in the loops holds references to what goes next.
   inbox_.reset();
   for (auto& loop : loops_) {
-    if (loop != nullptr) loop->posted.clear();
+    if (loop == nullptr) continue;
+    loop->posted.clear();
+    if (loop->bus != nullptr) loop->bus->Connect({});
   }
   reads_.clear();
 }
@@ -139,29 +141,18 @@ Status Life::OpenInbox() {
   return {};
 }
 
-// Broadcasts reach the other loops at once: they promise no order across loops.
-class Life::Bus final : public session::BroadcastBus {
- public:
-  Bus(Life& life, const SimLoop& own) : life_(life), own_(own) {}
-  void Publish(router::BroadcastPtr message) override {
-    for (const auto& loop : life_.loops_) {
-      if (loop.get() != &own_) loop->feed->broadcasts().Send(*message, nullptr);
-    }
-  }
-
- private:
-  Life& life_;
-  const SimLoop& own_;
-};
-
 Status Life::OpenLoops() {
   TW_ASSIGN_OR_RETURN(const auto key, MakeKey(machine_.configuration));
   session_metrics_ = std::make_unique<session::SessionMetrics>(metrics_);
+  const uint64_t epoch = machine_.random.Next() | 1;
+  uint16_t index = 0;
   for (auto& loop : loops_) {
     loop = std::make_unique<SimLoop>(machine_.clock.Mono());
     loop->feed = std::make_unique<session::LiveFeed>(capture().head(), options_.tail, metrics_);
     loop->history = std::make_unique<History>(*this, *loop);
-    loop->bus = std::make_unique<Bus>(*this, *loop);
+    loop->bus = std::make_unique<session::ChannelBus>(
+        epoch, index++, session::ChannelBusOptions{}, loop->feed->broadcasts(), loop->timers,
+        machine_.clock, machine_.random, metrics_);
     loop->verifier = std::make_unique<auth::TokenVerifier>(key, auth::ApiKeys(), machine_.clock,
                                                            metrics_);
     loop->services = std::make_unique<session::SessionServices>(
@@ -170,11 +161,21 @@ Status Life::OpenLoops() {
                                  .bus = *loop->bus,
                                  .verifier = *loop->verifier,
                                  .catalog = prepared_.catalog,
+                                 .channel_policy = prepared_.channel_policy,
+                                 .rates = rates_,
+                                 .random = machine_.random,
                                  .timers = loop->timers,
                                  .clock = machine_.clock,
                                  .limits = options_.session,
                                  .metrics = *session_metrics_});
   }
+  std::vector<session::ChannelBus::Peer> peers;
+  for (auto& loop : loops_) {
+    peers.push_back({.bus = loop->bus.get(), .post = [&loop = *loop](Function<void()> task) {
+                       loop.posted.push_back(std::move(task));
+                     }});
+  }
+  for (auto& loop : loops_) loop->bus->Connect(peers);
   return {};
 }
 

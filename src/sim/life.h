@@ -68,7 +68,7 @@ struct SimLoop {
   std::deque<Function<void()>> posted;
   std::unique_ptr<session::LiveFeed> feed;
   std::unique_ptr<session::History> history;
-  std::unique_ptr<session::BroadcastBus> bus;
+  std::unique_ptr<session::ChannelBus> bus;
   std::unique_ptr<auth::TokenVerifier> verifier;
   std::unique_ptr<session::SessionServices> services;
 };
@@ -127,7 +127,6 @@ class Life {
  private:
   class Sink;
   class History;
-  class Bus;
 
   Life(Machine& machine, const LifeOptions& options, Seams& seams, Observer& observer);
   Status Open();
@@ -147,6 +146,7 @@ class Life {
   std::unique_ptr<ingest::Endpoint> endpoint_;
   capture::LogReader log_reader_;
   std::unique_ptr<session::SessionMetrics> session_metrics_;
+  session::Rates rates_{session::RateLimits{}};
   std::array<std::unique_ptr<SimLoop>, kLoops> loops_;
   std::deque<Function<void()>> reads_;
   std::unique_ptr<Sink> sink_;
