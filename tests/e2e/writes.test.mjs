@@ -114,6 +114,10 @@ test('errors are PostgREST errors, and nothing of a refused write stays', limit,
     await codes(leads().update({ notes: 'x' }).neq('lead_email', 'a@x.com').select().single()),
     [406, 'PGRST116'],
   );
+  const some = leads().update({ notes: 'x' }).neq('lead_email', 'z@x.com').limit(1);
+  assert.deepEqual(await codes(some), [400, 'PGRST100']);
+  const tried = leads().update({ notes: 'x' }).eq('lead_email', 'a@x.com').rollback();
+  assert.deepEqual(await codes(tried), [400, 'PGRST122']);
   const all = await fetch(`${server.url}/rest/v1/client_leads`, {
     method: 'DELETE',
     headers: { apikey: mint({ workspace_id: 37 }) },

@@ -246,18 +246,24 @@ WriteOr<TableWrite> ParseTableWrite(const WriteRequest& request, const ClaimsPtr
   std::vector<std::pair<std::string, std::string>> reading;
   std::string_view on_conflict, columns;
   bool selects = false;
+  // What would write more, or more lastingly, than was asked for is refused rather than ignored.
+  for (const std::string_view word : {"tx=rollback", "max-affected"}) {
+    if (request.prefer.find(word) != request.prefer.npos) {
+      return Refuse(400, "PGRST122", "Prefer: " + std::string(word) + " is not supported");
+    }
+  }
   for (const auto& [name, value] : request.parameters) {
     if (name == "on_conflict") {
       on_conflict = value;
     } else if (name == "columns") {
       columns = value;
-    } else if (name != "order" && name != "limit" && name != "offset") {
+    } else if (name == "limit" || name == "offset") {
+      return Refuse(400, "PGRST100", "'" + name + "' does not apply to writes");
+    } else if (name != "order") {
       selects = selects || name == "select";
       if (request.kind != TableWrite::Kind::kInsert || name == "select" || name == "apikey") {
         reading.emplace_back(name, value);
       }
-    } else {
-      return Refuse(400, "PGRST100", "'" + name + "' does not apply to writes");
     }
   }
   auto query = ParseTableQuery(request.table, reading, *claims, catalog);
