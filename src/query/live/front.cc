@@ -108,7 +108,8 @@ Front::Entry& Front::FindOrAdd(const CallPtr& call) {
 void Front::Ask(Entry& entry, Waiting waiting) {
   ++waiting_;
   // An execution from before a change that is known to concern it is no answer.
-  if (entry.dirty) waiting.min_offset = std::max(waiting.min_offset, entry.dirty_offset);
+  // While executions fail, older rows with the error are better than none.
+  if (entry.dirty && !entry.error) waiting.min_offset = std::max(waiting.min_offset, entry.dirty_offset);
   const uint64_t min_offset = waiting.min_offset;
   entry.waiting.push_back(std::move(waiting));
   if (entry.asked && min_offset == 0) return;

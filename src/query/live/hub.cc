@@ -396,7 +396,9 @@ void Hub::SettleAndTell(std::vector<EntryId> dirty) {
   uint64_t settled = marked_.offset;
   for (const EntryId id : unsettled_) {
     const Entry& entry = *entries_.find(id)->second;
-    if (entry.snapshot != nullptr) settled = std::min(settled, entry.snapshot->position.offset);
+    // One that waits for its first rows may still get them from before the change.
+    settled = std::min(settled, entry.snapshot == nullptr ? settled_.offset
+                                                          : entry.snapshot->position.offset);
   }
   if (dirty.empty() && settled == settled_.offset) return;
   settled_ = {marked_.epoch, std::max(settled, settled_.offset)};

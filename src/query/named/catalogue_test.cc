@@ -107,7 +107,7 @@ TEST_F(NamedQueryTest, ACallerSeesItsOwnRowsInsideEveryKindOfQuery) {
   Add("all", "select id from notes order by id");
   Add("sum", "select count(*) as n, sum(stars) as s from notes");
   Add("sub", "select n from numbers where n in (select id from notes)");
-  Add("cte", "with notes as (select * from notes) select count(*) as n from notes");
+  Add("cte", "with mine as (select * from notes) select count(*) as n from mine");
   Add("view", "select id from everything order by id");
   Add("claim", "select id from notes where owner = :claims.sub order by id");
   ASSERT_THAT(Compile(), IsOk());
