@@ -27,6 +27,7 @@ std::string_view ScriptType(ColumnType type) {
     case ColumnType::kDate:
     case ColumnType::kUuid:
     case ColumnType::kOther: return "string";
+    case ColumnType::kEncoded: return "unknown";  // JSON of its type's own.
   }
   return "string";
 }

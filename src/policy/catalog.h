@@ -79,6 +79,8 @@ using CatalogPtr = std::shared_ptr<const Catalog>;
 // All tables of a configuration. Errors: as TablePolicy::Compile.
 Result<CatalogPtr> CompileEmbedded(const Schema& schema);
 
+struct SchemaTable;
+
 // Policies of commands beside SELECT.
 struct CommandPolicies {
   std::vector<TablePolicyPtr> policies;  // Parallel to the variants.

@@ -74,7 +74,7 @@ class InvalidationsTest : public ::testing::Test {
     config.on->when.items.push_back({"status", "success", {}});
     auto map = query::InvalidationMap::Compile(config, *catalog);
     EXPECT_THAT(map, IsOk());
-    invalidations_ = std::make_unique<Invalidations>(*map, catalog, wheel_, metrics_);
+    invalidations_ = std::make_unique<Invalidations>(*map, catalog, router_, wheel_, metrics_);
     invalidations_->Join(mine_, protocol::Version::kV2, "realtime:t", Organization(1), member_);
     invalidations_->Join(theirs_, protocol::Version::kV2, "realtime:t", Organization(2), other_);
   }
@@ -97,6 +97,7 @@ class InvalidationsTest : public ::testing::Test {
   testing::FakeClock clock_;
   io::TimerWheel wheel_;
   telemetry::Registry metrics_;
+  router::Router router_{metrics_};
   RelationPtr relation_;
   std::unique_ptr<Invalidations> invalidations_;
   Client mine_, theirs_;

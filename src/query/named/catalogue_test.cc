@@ -1,6 +1,7 @@
 // Queries are checked where they are written, see only their caller's rows, and keep their limits.
 #include "query/named/catalogue.h"
 
+#include "policy/schema.h"
 #include "query/named/engine.h"
 #include "query/query_fixture.h"
 
@@ -120,6 +121,38 @@ TEST_F(NamedQueryTest, ACallerSeesItsOwnRowsInsideEveryKindOfQuery) {
   EXPECT_EQ(Run("cte", {}, Alice()), R"([{"n":2}])");
   EXPECT_EQ(Run("view", {}, Bob()), R"([{"id":2}])");
   EXPECT_EQ(Run("claim", {}, Bob()), R"([{"id":2}])");
+}
+
+// A policy that looks into another table: its rows decide within the query's own transaction, and
+// their changes are the query's.
+TEST_F(NamedQueryTest, WhatPoliciesLookIntoIsReadAndFollowed) {
+  policy::Schema schema;
+  const auto& relations = capture_->relations();
+  schema.tables.push_back({.relation = relations[0],
+                           .policies = {{.name = "shared",
+                                         .using_sql = "exists (select 1 from jobs where jobs.id = "
+                                                      "notes.stars and jobs.org = "
+                                                      "(auth.jwt() ->> 'org')::int)"}}});
+  schema.tables.push_back(
+      {.relation = relations[3], .policies = {{.name = "all", .using_sql = "true"}}});
+  const auto compiled = policy::CompileEmbedded(schema);
+  ASSERT_THAT(compiled, IsOk());
+  catalog_ = **compiled;
+  Add("all", "select id from notes where owner = :p order by id", {{"p", ParameterType::kText}});
+  ASSERT_THAT(Compile(), IsOk());
+  WriteNotes();
+  EXPECT_EQ(Run("all", {Value("alice")}, Alice()), "[]");
+  Write("insert into jobs values(3, 1), (4, 2)");
+  EXPECT_EQ(Run("all", {Value("alice")}, Alice()), R"([{"id":1}])");
+  EXPECT_EQ(Run("all", {Value("alice")}, Bob()), R"([{"id":3}])");
+
+  const ReadSet& reads = catalogue_->Find("all")->reads;
+  ASSERT_EQ(reads.tables.size(), 2u);
+  EXPECT_EQ(reads.tables[0].columns, (std::vector<uint16_t>{0, 1, 3}));  // stars decides.
+  EXPECT_EQ(reads.tables[0].precision(), Precision::kExact);
+  EXPECT_EQ(reads.tables[1].relation->table, "jobs");
+  EXPECT_EQ(reads.tables[1].columns, (std::vector<uint16_t>{0, 1}));
+  EXPECT_EQ(reads.tables[1].precision(), Precision::kColumns);
 }
 
 TEST_F(NamedQueryTest, APathAroundTheGuardsIsAnErrorNotALeak) {

@@ -253,7 +253,7 @@ Result<std::unique_ptr<GuardedDatabase>> GuardedDatabase::Open(const std::string
                                                                Random& random) {
   TW_ASSIGN_OR_RETURN(auto database,
                       sqlite::Database::Open(path, {.mode = sqlite::OpenMode::kReadOnly}));
-  auto state = std::make_unique<State>(State{.catalog = catalog, .clock = clock});
+  auto state = std::make_unique<State>(catalog, clock);
   sqlite3* const handle = database.handle();
   Harden(handle);
   if (sqlite3_create_function_v2(handle, kAllows, -1, SQLITE_UTF8, state.get(), State::Allows,

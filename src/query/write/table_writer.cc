@@ -383,8 +383,6 @@ TableWriter::TableWriter(sqlite::Database& database, std::string path,
                          sqlite::OpenOptions options, uint64_t epoch)
     : database_(database), path_(std::move(path)), options_(std::move(options)), epoch_(epoch) {}
 
-TableWriter::~TableWriter() = default;
-
 WriteOr<WriteResult> TableWriter::Execute(const TableWrite& write) {
   if (!ReadsTables(write)) return Writer(database_, nullptr, epoch_, write).Run();
   if (!committed_) {

@@ -24,7 +24,6 @@ class TableWriter {
   // `database` outlives it; `path` and `options` open its file once more, to read.
   TableWriter(sqlite::Database& database, std::string path, sqlite::OpenOptions options,
               uint64_t epoch);
-  ~TableWriter();
 
   // One transaction: all of the write or nothing. Policies decide on the rows as the table holds
   // them: the old row by select and using, the new one by check (and by select where it is read).
