@@ -292,4 +292,4 @@ it(`every change exactly once and in order, or an honest verdict (seeds ${base}â
   expect(recoveries).toBeGreaterThan(100);
   expect(refusals).toBeGreaterThan(10);
   expect(takeovers).toBeGreaterThan(10);
-});
+}, 120_000);
