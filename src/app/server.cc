@@ -11,6 +11,7 @@
 #include "app/postgres_store.h"
 #include "app/prepared_store.h"
 #include "app/pull_side.h"
+#include "app/snapshots.h"
 #include "app/store_thread.h"
 #include "base/check.h"
 #include "capture/postgres/position.h"
@@ -282,6 +283,16 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
                                .clock = clock,
                                .limits = session_limits,
                                .metrics = *session_metrics});
+  if (postgres != nullptr) {
+    parts.snapshot_source =
+        std::make_unique<PostgresSnapshots>(postgres->readers(), parts.loop);
+  } else {
+    parts.snapshot_source =
+        std::make_unique<PoolSnapshots>(*readers, parts.loop, prepared.store->epoch());
+  }
+  parts.snapshots = std::make_unique<session::SnapshotDesk>(
+      *parts.snapshot_source, SnapshotLimitsOf(configuration.main.history), metrics);
+  parts.services->snapshots = parts.snapshots.get();
   if (postgres != nullptr) {
     parts.rights = std::make_unique<LoopRights>(postgres->claims(), parts.loop);
     parts.services->rights = parts.rights.get();
