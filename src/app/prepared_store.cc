@@ -79,13 +79,13 @@ Result<PreparedStore> PrepareStore(const Configuration& configuration, const std
     }
     prepared.sources.push_back(std::move(source));
   }
+  TW_ASSIGN_OR_RETURN(prepared.channel_policy, CompileChannelPolicy(configuration.main.channels));
   if (!embedded) {
     prepared.catalog = std::make_shared<policy::Catalog>();
     return prepared;
   }
   TW_ASSIGN_OR_RETURN(prepared.catalog,
                       BuildCatalog(configuration, prepared.capture->relations()));
-  TW_ASSIGN_OR_RETURN(prepared.channel_policy, CompileChannelPolicy(configuration.main.channels));
   return prepared;
 }
 

@@ -79,9 +79,8 @@ void Submit(Readers& readers, io::Loop& loop, Done done, Read read) {
   const Status submitted =
       readers.Submit([&loop, shared, read = std::move(read)](Reader& reader) mutable {
         auto snapshot = SnapshotOf(read(reader));
-        loop.Post([shared, snapshot = std::move(snapshot)]() mutable {
-          (*shared)(std::move(snapshot));
-        });
+        loop.Post(
+            [shared, snapshot = std::move(snapshot)]() mutable { (*shared)(std::move(snapshot)); });
       });
   if (submitted.ok()) return;
   // A full queue is no property of the rows.
@@ -108,10 +107,8 @@ void PostgresSnapshots::Read(const policy::CatalogPtr& catalog, const ClaimsPtr&
                              const session::SnapshotLimits& limits, Done done) {
   Submit<query::PostgresReader>(
       readers_, loop_, std::move(done),
-      [limits = LimitsOf(limits),
-       queries = QueriesOf(*catalog, *claims, bindings)](query::PostgresReader& reader) {
-        return reader.ReadTables(queries, limits);
-      });
+      [limits = LimitsOf(limits), queries = QueriesOf(*catalog, *claims, bindings)](
+          query::PostgresReader& reader) { return reader.ReadTables(queries, limits); });
 }
 
 }  // namespace tw::app

@@ -26,8 +26,8 @@ std::string UnstampedPosition(std::string_view text) {
     return as_is;
   }
   const auto epoch = ParseUint64(text.substr(kTimeSize, kEpochSize));
-  const auto offset = ParseUint64(
-      text.substr(kTimeSize + kEpochSize, text.size() - kTimeSize - kEpochSize - 1));
+  const auto offset =
+      ParseUint64(text.substr(kTimeSize + kEpochSize, text.size() - kTimeSize - kEpochSize - 1));
   if (!epoch || !offset) return as_is;
   return ToString(Position{*epoch, *offset});
 }

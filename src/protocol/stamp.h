@@ -1,5 +1,6 @@
-// A position within a commit_timestamp: the only part of a row change beside its rows that unmodified
-// clients hand on to their applications, which they do as it is (realtime-protocol §11.1).
+// A position within a commit_timestamp: the only part of a row change beside its rows that
+// unmodified clients hand on to their applications, which they do as it is (realtime-protocol
+// §11.1).
 //
 //   2026-01-02T03:04:05.678 07443059617285912345 12 Z     (without the spaces)
 //   time, to the millisecond epoch, 20 digits    offset

@@ -20,9 +20,9 @@ struct ReadBudget {
   // One more row of the table is looked at. Errors: kResourceExhausted.
   Status Look() {
     if (++scanned <= limits.rows_scanned_max) return {};
-    return Fail(ErrorCode::kResourceExhausted,
-                "the query looks at more than " + std::to_string(limits.rows_scanned_max) +
-                    " rows; add a filter on an indexed column");
+    return Fail(ErrorCode::kResourceExhausted, "the query looks at more than " +
+                                                   std::to_string(limits.rows_scanned_max) +
+                                                   " rows; add a filter on an indexed column");
   }
 
   // Appends a row of `query` to its result. Errors: kResourceExhausted.
@@ -40,9 +40,9 @@ struct ReadBudget {
                   "the result has more than " + std::to_string(limits.rows_max) + " rows");
     }
     if ((bytes += result.json.size() - before) > limits.result_bytes_max) {
-      return Fail(ErrorCode::kResourceExhausted,
-                  "the result is larger than " + std::to_string(limits.result_bytes_max) +
-                      " bytes; ask for fewer rows or columns");
+      return Fail(ErrorCode::kResourceExhausted, "the result is larger than " +
+                                                     std::to_string(limits.result_bytes_max) +
+                                                     " bytes; ask for fewer rows or columns");
     }
     return {};
   }

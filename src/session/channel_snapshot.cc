@@ -130,23 +130,26 @@ void Channel::AskSnapshot() {
   }
   const SessionServices& services = session_.services_;
   if (services.snapshots == nullptr) return GiveUpSnapshot("unavailable");
-  const bool asked = services.snapshots->Ask(
-      {.catalog = services.catalog,
-       .claims = claims_,
-       .bindings = snapshot_->bindings,
-       .alive = alive_,
-       .done = [this, attempt = attempt_](Result<SnapshotDesk::Held> held) {
-         if (attempt == attempt_) OnSnapshot(std::move(held));
-       }});
+  const bool asked =
+      services.snapshots->Ask({.catalog = services.catalog,
+                               .claims = claims_,
+                               .bindings = snapshot_->bindings,
+                               .alive = alive_,
+                               .done = [this, attempt = attempt_](Result<SnapshotDesk::Held> held) {
+                                 if (attempt == attempt_) OnSnapshot(std::move(held));
+                               }});
   if (!asked) GiveUpSnapshot("busy");
 }
 
 void Channel::OnSnapshot(Result<SnapshotDesk::Held> held) {
   if (!held.ok()) {
     switch (held.error().code) {
-      case ErrorCode::kResourceExhausted: return GiveUpSnapshot("too_large");
-      case ErrorCode::kPermissionDenied: return GiveUpSnapshot("denied");
-      default: return GiveUpSnapshot("unavailable");
+      case ErrorCode::kResourceExhausted:
+        return GiveUpSnapshot("too_large");
+      case ErrorCode::kPermissionDenied:
+        return GiveUpSnapshot("denied");
+      default:
+        return GiveUpSnapshot("unavailable");
     }
   }
   snapshot_->held = std::move(*held);

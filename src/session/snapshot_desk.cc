@@ -43,7 +43,8 @@ void SnapshotDesk::Start(Question question) {
   Share share(self_, limits_.each.bytes_max);
   bytes_ += limits_.each.bytes_max;
   bytes_gauge_.Add(static_cast<int64_t>(limits_.each.bytes_max));
-  auto waiting = std::make_shared<std::pair<Question, Share>>(std::move(question), std::move(share));
+  auto waiting =
+      std::make_shared<std::pair<Question, Share>>(std::move(question), std::move(share));
   const Question& asked = waiting->first;
   source_.Read(asked.catalog, asked.claims, asked.bindings, limits_.each,
                [this, waiting](Result<Snapshot> snapshot) {

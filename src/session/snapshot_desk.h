@@ -15,8 +15,8 @@ namespace tw::session {
 
 struct SnapshotDeskLimits {
   SnapshotLimits each;
-  size_t bytes_max = 64u << 20;     // Of all together; one is always let through.
-  size_t waiting_max = 10'000;      // Who comes then is told that it is busy.
+  size_t bytes_max = 64u << 20;  // Of all together; one is always let through.
+  size_t waiting_max = 10'000;   // Who comes then is told that it is busy.
 };
 
 // One per loop.
@@ -65,8 +65,8 @@ class SnapshotDesk {
   SnapshotDesk(const SnapshotDesk&) = delete;
   SnapshotDesk& operator=(const SnapshotDesk&) = delete;
 
-  // Calls `done` later, with the errors of SnapshotSource::Read. False: too many wait, and `done` is
-  // never called.
+  // Calls `done` later, with the errors of SnapshotSource::Read. False: too many wait, and `done`
+  // is never called.
   [[nodiscard]] bool Ask(Question question);
 
   size_t waiting() const { return waiting_.size(); }

@@ -177,8 +177,9 @@ TEST_F(SnapshotTest, AnErrorIsSaidAndTheChannelLives) {
   for (const auto& [code, reason] : outcomes) {
     Join();
     source_.Answer(Fail(code, "as told"));
-    EXPECT_THAT(Come(), ElementsAre(std::string("reply@") + std::to_string(rows_) + " null " + reason,
-                                    "snapshot"));
+    EXPECT_THAT(
+        Come(),
+        ElementsAre(std::string("reply@") + std::to_string(rows_) + " null " + reason, "snapshot"));
     Commit(1);
     EXPECT_THAT(Come(), ElementsAre(std::to_string(rows_)));
     client_->Say(R"(["1","2","realtime:a","phx_leave",{}])");
@@ -251,7 +252,8 @@ TEST_F(SnapshotTest, ManyWaitInLineAndTooManyAreTold) {
   Client second(*loop_), third(*loop_);
   second.Say(JoinTasks("1", kSnapshot));
   EXPECT_EQ(desk_->waiting(), 1u);
-  EXPECT_THAT(Story(third.Say(JoinTasks("1", kSnapshot))), ElementsAre("reply@0 null busy", "snapshot"));
+  EXPECT_THAT(Story(third.Say(JoinTasks("1", kSnapshot))),
+              ElementsAre("reply@0 null busy", "snapshot"));
   EXPECT_EQ(source_.pending(), 1u);
   source_.AnswerAt(0);
   EXPECT_THAT(Come(), ElementsAre("reply@0 null 1", "[]", "caught_up"));

@@ -1,7 +1,7 @@
 // Rows, position and changes in one join on PostgreSQL: as the reader's role, amid several writers.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Follower, seeded, serve, shell, work } from './follow.mjs';
+import { Follower, connect, seeded, serve, shell, work } from './follow.mjs';
 import { PostgresCluster } from './postgres-cluster.mjs';
 import { mint, until } from './server.mjs';
 
@@ -40,6 +40,16 @@ store: { kind: postgres, dsn: "\${env:COUNTING_DSN}", slot: counting }
   );
   const health = async () => (await fetch(`${server.url}/health`)).json();
   await until(async () => (await health().catch(() => ({}))).status === 'ok', { ms: 60_000, says: server.log });
+
+  // Private channels are refused where no policy allows them; the server once fell over this.
+  const answers = [];
+  connect('ws', server.url, mint({}, { sub: users[0] }), ['1', '1', 'realtime:secret', 'phx_join', { config: { private: true } }], {
+    onMessage: (message) => answers.push(message[4]),
+    onEnd: (code) => answers.push({ status: code }),
+  });
+  await until(() => answers.length > 0);
+  assert.equal(answers[0].status, 'error');
+  assert.match(answers[0].response.reason, /^Unauthorized/);
 
   const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
   t.diagnostic(`seed ${seed}`);
