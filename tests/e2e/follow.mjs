@@ -194,7 +194,7 @@ export class Follower {
       onMessage: (message) => {
         if (!mine || this.failure) return;
         try {
-          this.#take(message);
+          this.take(message);
         } catch (error) {
           this.failure = error;
         }
@@ -234,7 +234,8 @@ export class Follower {
     return epoch !== mine || BigInt(offset) > BigInt(at);
   }
 
-  #take([, , topic, event, payload]) {
+  /** Throws when the message does not fit what came before. */
+  take([, , topic, event, payload]) {
     if (topic !== 'realtime:counters') return;
     if (event === 'phx_reply') return this.#reply(payload);
     if (event === 'phx_close' || event === 'phx_error') {
