@@ -82,6 +82,8 @@ struct JoinRequest {
   bool leave = false;      // Rows that leave the filter or the reader's sight are reported.
   std::string since;       // Position to resume from.
   bool snapshot = false;   // Every binding begins with the rows that there are.
+  std::string client;      // Prefix of the mutation ids that its client makes; empty: none.
+  bool invalidations = false;  // Keys to refresh are sent.
 };
 
 // Never fails on odd shapes: what cannot be read takes its default. Errors: kResourceExhausted for
