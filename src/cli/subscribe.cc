@@ -21,14 +21,21 @@ constexpr std::string_view kId = "cli";
 
 std::string_view WordOf(client::Phase phase) {
   switch (phase) {
-    case client::Phase::kIdle: return "idle";
+    case client::Phase::kIdle:
+      return "idle";
     case client::Phase::kToken:
-    case client::Phase::kOpening: return "connecting";
-    case client::Phase::kOpen: return "connected";
-    case client::Phase::kWaiting: return "reconnecting";
-    case client::Phase::kPaused: return "paused";
-    case client::Phase::kFailed: return "failed";
-    case client::Phase::kClosed: return "closed";
+    case client::Phase::kOpening:
+      return "connecting";
+    case client::Phase::kOpen:
+      return "connected";
+    case client::Phase::kWaiting:
+      return "reconnecting";
+    case client::Phase::kPaused:
+      return "paused";
+    case client::Phase::kFailed:
+      return "failed";
+    case client::Phase::kClosed:
+      return "closed";
   }
   return "";
 }
@@ -47,8 +54,8 @@ Result<std::string> ReadPosition(const std::string& path) {
 Status WritePosition(const std::string& path, std::string_view position) {
   const std::string fresh = path + ".new";
   std::FILE* const file = std::fopen(fresh.c_str(), "w");
-  bool written = file != nullptr && std::fwrite(position.data(), 1, position.size(), file) ==
-                                        position.size() &&
+  bool written = file != nullptr &&
+                 std::fwrite(position.data(), 1, position.size(), file) == position.size() &&
                  std::fputc('\n', file) != EOF && std::fflush(file) == 0 &&
                  fdatasync(fileno(file)) == 0;
   if (file != nullptr) written = std::fclose(file) == 0 && written;
@@ -140,8 +147,8 @@ class Printer final : public client::Observer {
   // The token is one for the whole run: what is refused today is refused tomorrow.
   void OnError(const std::string& error) {
     const std::string lower = ToLower(error);
-    const bool of_key = lower.contains("token") || lower.contains("jwt") ||
-                        lower.contains("unauthorized");
+    const bool of_key =
+        lower.contains("token") || lower.contains("jwt") || lower.contains("unauthorized");
     Complain(of_key ? ErrorCode::kUnauthenticated : ErrorCode::kFailedPrecondition, error);
     End(of_key ? ExitCode::kAuth : ExitCode::kRuntime);
   }

@@ -32,8 +32,8 @@ struct SubscribeArguments {
 //   {"type":"verdict","recovered":true,"reason":null}
 // What the connection does goes to standard error.
 // Returns kOk after `count` changes or at SIGINT and SIGTERM; kAuth for a key that is refused;
-// kUnreachable after `attempts_max`; kDegraded for a gap with `fail_on_gap`; kRuntime for a table that
-// the server refuses, or a position file that cannot be written; kUsage for wrong arguments.
+// kUnreachable after `attempts_max`; kDegraded for a gap with `fail_on_gap`; kRuntime for a table
+// that the server refuses, or a position file that cannot be written; kUsage for wrong arguments.
 ExitCode RunSubscribe(const SubscribeArguments& arguments, Format format);
 
 }  // namespace tw::cli

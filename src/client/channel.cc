@@ -51,11 +51,16 @@ bool SpeaksOfTokens(std::string_view error) {
 
 std::string_view ToString(ChannelPhase phase) {
   switch (phase) {
-    case ChannelPhase::kWaiting: return "waiting";
-    case ChannelPhase::kJoining: return "joining";
-    case ChannelPhase::kCatchingUp: return "catching-up";
-    case ChannelPhase::kLive: return "live";
-    case ChannelPhase::kRefused: return "refused";
+    case ChannelPhase::kWaiting:
+      return "waiting";
+    case ChannelPhase::kJoining:
+      return "joining";
+    case ChannelPhase::kCatchingUp:
+      return "catching-up";
+    case ChannelPhase::kLive:
+      return "live";
+    case ChannelPhase::kRefused:
+      return "refused";
   }
   return "";
 }
@@ -76,8 +81,8 @@ void Machine::Join(Channel& channel) {
   payload.End().End();
   if (token_) payload.Key("access_token").String(*token_);
   payload.Key("version").String("tidewire-cpp/0.1.0").End();
-  channel.join_ref = Send(std::nullopt, std::string(kTopicPrefix) + channel.id, "phx_join",
-                          payload.Take());
+  channel.join_ref =
+      Send(std::nullopt, std::string(kTopicPrefix) + channel.id, "phx_join", payload.Take());
   channel.asked_since = channel.position.has_value();
   Settle(channel, ChannelPhase::kJoining, channel.error);
   SetTimer("join:" + channel.id, limits_.answer_max);
@@ -133,8 +138,8 @@ void Machine::OnWatermark(std::string_view position) {
 void Machine::OnReply(Channel& channel, const json::Value& payload) {
   const json::Value response = payload["response"];
   if (payload["status"].AsString() != "ok") {
-    return Refuse(channel, TextOf(response["reason"])
-                               .value_or("The server refused the subscription."));
+    return Refuse(channel,
+                  TextOf(response["reason"]).value_or("The server refused the subscription."));
   }
   const json::Value extra = response["tidewire"];
   if (const json::Value hint = extra["reconnect_jitter_max_ms"];
@@ -180,8 +185,8 @@ void Machine::OnSystem(Channel& channel, const json::Value& payload) {
     TellVerdict(channel, true, "");
     channel.promised = true;
     if (const auto reached = TextOf(payload["position"])) {
-      const auto order = channel.position ? ComparePositions(*channel.position, *reached)
-                                          : std::nullopt;
+      const auto order =
+          channel.position ? ComparePositions(*channel.position, *reached) : std::nullopt;
       if (!order || *order <= 0) channel.position = reached;
     }
     return Settle(channel, ChannelPhase::kLive, channel.error);
@@ -194,9 +199,8 @@ void Machine::OnSystem(Channel& channel, const json::Value& payload) {
 // The server will not have it now: wait, with a fresh token, and join again.
 void Machine::Refuse(Channel& channel, std::string error) {
   ++channel.attempt;
-  const Milliseconds window =
-      std::min(limits_.retry_max,
-               kRefusedBase * std::exp2(std::min(channel.attempt, kRefusedDoublingsMax)));
+  const Milliseconds window = std::min(
+      limits_.retry_max, kRefusedBase * std::exp2(std::min(channel.attempt, kRefusedDoublingsMax)));
   channel.join_ref.reset();
   const bool of_token = SpeaksOfTokens(error);
   Settle(channel, ChannelPhase::kRefused, std::move(error));

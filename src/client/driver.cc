@@ -82,7 +82,10 @@ class AsioDriver final : public Driver {
          .target = address_.path + "/realtime/v1/websocket?vsn=2.0.0&apikey=" + PercentEncode(key),
          .message_bytes_max = options_.message_bytes_max},
         {.opened = [this, conn] { Dispatch(event::Opened{conn}); },
-         .message = [this, conn](std::string_view text) { Dispatch(event::Frame{conn, text}); },
+         .message =
+             [this, conn](std::string_view text) {
+               Dispatch(event::Frame{conn, text});
+             },
          .lost =
              [this, conn](int code, std::string reason) {
                Dispatch(event::Lost{conn, code, std::move(reason)});

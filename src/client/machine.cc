@@ -19,7 +19,9 @@ constexpr Milliseconds kTokenCheckMax{86'400'000};
 constexpr uint32_t kDoublingsMax = 30;
 constexpr int kNormal = 1000, kGone = 3000;
 
-std::optional<std::string_view> TextOf(const json::Value& value) { return value.AsString(); }
+std::optional<std::string_view> TextOf(const json::Value& value) {
+  return value.AsString();
+}
 
 }  // namespace
 
@@ -48,7 +50,8 @@ void Machine::On(const event::Unsubscribe& event) {
   const std::optional<std::string> join_ref = found->join_ref;
   channels_.erase(found);
   SetTimer("join:" + event.id, std::nullopt);
-  if (phase_ == Phase::kOpen && join_ref) Send(*join_ref, "realtime:" + event.id, "phx_leave", "{}");
+  if (phase_ == Phase::kOpen && join_ref)
+    Send(*join_ref, "realtime:" + event.id, "phx_leave", "{}");
   if (phase_ == Phase::kWaiting && channels_.empty()) {
     SetTimer("retry", std::nullopt);
     phase_ = Phase::kIdle;
@@ -109,8 +112,7 @@ void Machine::On(const event::Frame& event) {
   const auto document = json::Parse(event.text);
   if (!document.ok()) return;
   const auto items = document->root().items();
-  if (items.size() < 5 || !items[2].is_string() || !items[3].is_string() ||
-      !items[4].is_object()) {
+  if (items.size() < 5 || !items[2].is_string() || !items[3].is_string() || !items[4].is_object()) {
     return;
   }
   const Incoming frame{TextOf(items[0]), TextOf(items[1]), items[2].GetString(),
@@ -123,9 +125,8 @@ void Machine::On(const event::Frame& event) {
 
 void Machine::On(const event::Lost& event) {
   if (event.conn != conn_ || (phase_ != Phase::kOpen && phase_ != Phase::kOpening)) return;
-  Fail(event.reason.empty()
-           ? "The connection was closed (" + std::to_string(event.code) + ")."
-           : event.reason);
+  Fail(event.reason.empty() ? "The connection was closed (" + std::to_string(event.code) + ")."
+                            : event.reason);
 }
 
 void Machine::On(const event::Timer& event) {
@@ -186,9 +187,9 @@ void Machine::Fail(std::string error) {
     phase_ = Phase::kFailed;
     return SetTimer("retry", kFailedRetry);
   }
-  const Milliseconds window =
-      std::min(limits_.retry_max,
-               limits_.retry_base * std::exp2(static_cast<double>(std::min(attempt - 1, kDoublingsMax))));
+  const Milliseconds window = std::min(
+      limits_.retry_max,
+      limits_.retry_base * std::exp2(static_cast<double>(std::min(attempt - 1, kDoublingsMax))));
   SetTimer("retry", env_.random * (attempt == 1 ? std::max(window, jitter_hint_) : window));
 }
 

@@ -137,9 +137,8 @@ struct Channel {
   std::optional<std::string> error;
 };
 }  // namespace effect
-using Effect =
-    std::variant<effect::AskToken, effect::Connect, effect::Disconnect, effect::Send,
-                 effect::SetTimer, effect::Deliver, effect::Tell, effect::Channel>;
+using Effect = std::variant<effect::AskToken, effect::Connect, effect::Disconnect, effect::Send,
+                            effect::SetTimer, effect::Deliver, effect::Tell, effect::Channel>;
 
 // What the machine may know of the world at one step.
 struct Env {
@@ -250,8 +249,8 @@ class Machine {
   Env env_;
 };
 
-// Negative, zero or positive as `a` is before, at or after `b`; nullopt when they belong to different
-// epochs or either is not a position.
+// Negative, zero or positive as `a` is before, at or after `b`; nullopt when they belong to
+// different epochs or either is not a position.
 std::optional<int> ComparePositions(std::string_view a, std::string_view b);
 
 }  // namespace tw::client

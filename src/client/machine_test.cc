@@ -22,8 +22,12 @@ std::string Read(const std::string& path) {
   return text.str();
 }
 
-std::string TextOf(const json::Value& value) { return std::string(value.AsString().value_or("")); }
-uint64_t ConnOf(const json::Value& event) { return static_cast<uint64_t>(event["conn"].GetInt()); }
+std::string TextOf(const json::Value& value) {
+  return std::string(value.AsString().value_or(""));
+}
+uint64_t ConnOf(const json::Value& event) {
+  return static_cast<uint64_t>(event["conn"].GetInt());
+}
 
 // The event of a vector; a frame's text is kept in `frame`.
 Event EventOf(const json::Value& event, std::string& frame) {
@@ -70,7 +74,9 @@ std::string WithoutVersion(std::string frame) {
   return frame;
 }
 
-void Write(json::Writer& w, const effect::AskToken&) { w.Key("type").String("token"); }
+void Write(json::Writer& w, const effect::AskToken&) {
+  w.Key("type").String("token");
+}
 void Write(json::Writer& w, const effect::Connect& e) {
   w.Key("type").String("connect").Key("conn").Uint(e.conn).Key("token").String(e.token);
 }
@@ -140,7 +146,8 @@ TEST(ClientMachineTest, DoesWhatTheSharedVectorsSay) {
     for (const json::Value& step : vector["steps"].items()) {
       std::string frame;
       const Event event = EventOf(step["event"], frame);
-      const Env env{Milliseconds(step["env"]["now"].GetDouble()), step["env"]["random"].GetDouble()};
+      const Env env{Milliseconds(step["env"]["now"].GetDouble()),
+                    step["env"]["random"].GetDouble()};
       json::Writer w;
       w.Array();
       for (const Effect& effect : machine.Step(event, env)) {

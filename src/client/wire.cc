@@ -43,15 +43,15 @@ class Socket : public std::enable_shared_from_this<Socket> {
         decoder_(websocket::Role::kClient, {.message_bytes_max = options_.message_bytes_max}) {}
 
   void Start() {
-    resolver_.async_resolve(
-        options_.address.host, options_.address.port,
-        [self = shared_from_this()](const ErrorCode& error, const auto& found) {
-          if (self->Failed(error)) return;
-          asio::async_connect(self->stream_.next_layer(), found,
-                              [self](const ErrorCode& failed, const tcp::endpoint&) {
-                                if (!self->Failed(failed)) self->OnConnected();
-                              });
-        });
+    resolver_.async_resolve(options_.address.host, options_.address.port,
+                            [self = shared_from_this()](const ErrorCode& error, const auto& found) {
+                              if (self->Failed(error)) return;
+                              asio::async_connect(
+                                  self->stream_.next_layer(), found,
+                                  [self](const ErrorCode& failed, const tcp::endpoint&) {
+                                    if (!self->Failed(failed)) self->OnConnected();
+                                  });
+                            });
   }
 
   void Send(websocket::Opcode opcode, std::string_view payload) {
@@ -176,8 +176,10 @@ class Socket : public std::enable_shared_from_this<Socket> {
       self->filled_ += bytes;
       next();
     };
-    if (options_.address.tls) stream_.async_read_some(room, handler);
-    else stream_.next_layer().async_read_some(room, handler);
+    if (options_.address.tls)
+      stream_.async_read_some(room, handler);
+    else
+      stream_.next_layer().async_read_some(room, handler);
   }
 
   void Write() {
@@ -185,8 +187,10 @@ class Socket : public std::enable_shared_from_this<Socket> {
     const auto handler = [self = shared_from_this()](const ErrorCode& error, size_t) {
       self->OnWritten(error);
     };
-    if (options_.address.tls) asio::async_write(stream_, bytes, handler);
-    else asio::async_write(stream_.next_layer(), bytes, handler);
+    if (options_.address.tls)
+      asio::async_write(stream_, bytes, handler);
+    else
+      asio::async_write(stream_.next_layer(), bytes, handler);
   }
 
   void OnWritten(const ErrorCode& error) {

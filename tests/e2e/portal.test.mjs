@@ -147,6 +147,38 @@ test('typing is told to the other side, and ends with silence', limit, async (t)
   await until(async () => (await ada.page.getByTestId('typing').textContent()) === '');
 });
 
+test(
+  'a message is there at once, and on the other side; one that is refused comes back',
+  limit,
+  async (t) => {
+    const server = await startExample(t, 'portal');
+    const ada = await open(t, server, 'Ada');
+    const office = await open(t, server, 'Fern');
+    const write = async (page, text) => {
+      await page.getByLabel('Your message').fill(text);
+      await page.getByRole('button', { name: 'Send' }).click();
+    };
+    await write(ada.page, 'Is it the brass one?');
+    await ada.page.getByTestId('thread').getByText('Is it the brass one?').waitFor();
+    await office.page.getByTestId('thread').getByText('Is it the brass one?').waitFor();
+    await write(office.page, 'It is.');
+    await ada.page.getByTestId('thread').getByText('It is.', { exact: true }).waitFor();
+    await ada.page.locator('[data-kind=message]', { hasText: 'The office wrote' }).waitFor();
+    await ada.page.waitForSelector('[data-pending]', { state: 'detached' });
+    assert.equal(
+      exampleSql(server, `select count(*) from messages where sender = 'customer'`).trim(),
+      '2',
+    );
+    exampleSql(
+      server,
+      `create trigger full before insert on messages begin select raise(abort, 'full'); end`,
+    );
+    await write(ada.page, 'And when?');
+    await ada.page.locator('[data-kind=message]', { hasText: 'was not sent' }).waitFor();
+    assert.equal(await ada.page.getByLabel('Your message').inputValue(), 'And when?');
+  },
+);
+
 test('a hidden page lets its connection go and has missed nothing on return', limit, async (t) => {
   const server = await startExample(t, 'portal');
   const { page } = await open(t, server, 'Ada', { query: '&hidden=200' });
