@@ -5,6 +5,8 @@
 #include "base/check.h"
 #include "ingest/apply/batch.h"
 #include "ingest/apply/ingest_state.h"
+#include "ingest/apply/postgres_effects.h"
+#include "ingest/apply/postgres_pull.h"
 #include "ingest/apply/pull_applier.h"
 #include "ingest/apply/sqlite_effects.h"
 #include "ingest/apply/sqlite_pull.h"
@@ -15,14 +17,18 @@
 namespace tw::ingest {
 
 struct Applier::Parts {
-  Parts(std::vector<std::shared_ptr<const Source>> sources, std::unique_ptr<Effects> effects,
+  Parts(std::unique_ptr<PostgresSession> connection,
+        std::vector<std::shared_ptr<const Source>> sources, std::unique_ptr<Effects> effects,
         Clock& clock, telemetry::Registry& metrics, const ApplierOptions& options)
-      : state(std::move(sources), std::move(effects), clock, metrics, options), timer(state) {}
+      : session(std::move(connection)),
+        state(std::move(sources), std::move(effects), clock, metrics, options),
+        timer(state) {}
 
   Status ApplyRange(std::span<const DeliveryView> range, ApplyOutcome& total);
   Status Try(std::span<const DeliveryView> range, Isolation isolation, ApplyOutcome& total);
   void Count(const ApplyOutcome& outcome, ApplyOutcome& total);
 
+  const std::unique_ptr<PostgresSession> session;  // Null on the embedded store.
   IngestState state;
   TimerWork timer;
   std::unique_ptr<PullApplier> pull;
@@ -39,13 +45,28 @@ Result<std::unique_ptr<Applier>> Applier::Create(sqlite::Database& database,
   TW_ASSIGN_OR_RETURN(auto effects, SqliteEffects::Create(database, sources));
   TW_ASSIGN_OR_RETURN(auto pull, SqlitePull::Create(database, sources, options.jobs_table));
   auto parts =
-      std::make_unique<Parts>(std::move(sources), std::move(effects), clock, metrics, options);
-  IngestState& state = parts->state;
-  parts->pull = std::make_unique<PullApplier>(state, std::move(pull));
-  TW_ASSIGN_OR_RETURN(state.applied_sequence, state.effects->ReadAppliedSequence());
-  state.metrics.sequence.Set(static_cast<int64_t>(state.applied_sequence));
-  TW_RETURN_IF_ERROR(state.Abandon());
+      std::make_unique<Parts>(nullptr, std::move(sources), std::move(effects), clock, metrics,
+                                       options);
+  parts->pull = std::make_unique<PullApplier>(parts->state, std::move(pull));
+  TW_RETURN_IF_ERROR(parts->state.Recover());
   return std::unique_ptr<Applier>(new Applier(std::move(parts)));
+}
+
+std::unique_ptr<Applier> Applier::CreateOnPostgres(
+    const PostgresSessionOptions& database, std::vector<std::shared_ptr<const Source>> sources,
+    Clock& clock, telemetry::Registry& metrics, const ApplierOptions& options) {
+  TW_CHECK(options.batch_deliveries_max > 0);
+  auto session = std::make_unique<PostgresSession>(database);
+  auto effects = std::make_unique<PostgresEffects>(*session, sources);
+  auto pull = std::make_unique<PostgresPull>(*session, sources, options.jobs_table);
+  auto parts = std::make_unique<Parts>(std::move(session), std::move(sources), std::move(effects),
+                                       clock, metrics, options);
+  parts->pull = std::make_unique<PullApplier>(parts->state, std::move(pull));
+  return std::unique_ptr<Applier>(new Applier(std::move(parts)));
+}
+
+Status Applier::Recover() {
+  return parts_->state.Recover();
 }
 
 uint64_t Applier::applied_sequence() const {
@@ -66,6 +87,7 @@ Result<ApplyOutcome> Applier::Apply(std::span<const Delivery> deliveries) {
 Result<ApplyOutcome> Applier::Apply(std::span<const DeliveryView> deliveries) {
   TW_CHECK(std::ranges::is_sorted(deliveries, std::less_equal<>{}, &DeliveryView::sequence) ||
            deliveries.size() < 2);
+  TW_RETURN_IF_ERROR(parts_->state.Recover());
   const auto first = std::ranges::find_if(deliveries, [&](const DeliveryView& delivery) {
     return delivery.sequence > applied_sequence();
   });
@@ -111,7 +133,7 @@ Status Applier::Parts::Try(std::span<const DeliveryView> range, Isolation isolat
     return state.Commit();
   };
   if (const Status done = work(); !done.ok()) {
-    TW_RETURN_IF_ERROR(state.Abandon());
+    state.Abandon();
     return done;
   }
   state.applied_sequence = range.back().sequence;
@@ -169,7 +191,7 @@ Status Applier::Observe(std::string_view source, std::string_view channel,
     return state.Commit();
   };
   const Status done = work();
-  if (!done.ok()) TW_RETURN_IF_ERROR(state.Abandon());
+  if (!done.ok()) state.Abandon();
   return done;
 }
 
