@@ -115,6 +115,7 @@ class TestStore {
         {regex(R"(drop trigger (\w+))"), "drop function $1_f() cascade"},
         {regex(R"(insert or replace into item\(([^)]*)\) (values \([^)]*\)))"),
          "insert into item($1) $2 on conflict(org_id, id) do update set title = excluded.title"},
+        {regex(R"(order by fact_id\)$)"), "order by fact_id) q"},
         {regex(R"(group_concat\((\w+)(, ',')?\))"), "string_agg($1::text, ',')"},
         {regex(R"(cast\(value as text\))"), "convert_from(value, 'UTF8')"},
         {regex(R"(order by rowid desc limit 1)"), "order by ended_at desc, ctid desc limit 1"},

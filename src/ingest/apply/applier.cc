@@ -8,6 +8,7 @@
 #include "ingest/apply/postgres_effects.h"
 #include "ingest/apply/postgres_pull.h"
 #include "ingest/apply/pull_applier.h"
+#include "ingest/apply/scout.h"
 #include "ingest/apply/sqlite_effects.h"
 #include "ingest/apply/sqlite_pull.h"
 #include "ingest/apply/timer_work.h"
@@ -32,6 +33,9 @@ struct Applier::Parts {
   IngestState state;
   TimerWork timer;
   std::unique_ptr<PullApplier> pull;
+  // Of a PostgreSQL store only.
+  PostgresEffects* prefetching = nullptr;
+  std::unique_ptr<Scout> scout;
 };
 
 Applier::Applier(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -56,12 +60,15 @@ std::unique_ptr<Applier> Applier::CreateOnPostgres(
     const PostgresSessionOptions& database, std::vector<std::shared_ptr<const Source>> sources,
     Clock& clock, telemetry::Registry& metrics, const ApplierOptions& options) {
   TW_CHECK(options.batch_deliveries_max > 0);
-  auto session = std::make_unique<PostgresSession>(database);
+  auto session = std::make_unique<PostgresSession>(database, clock);
   auto effects = std::make_unique<PostgresEffects>(*session, sources);
   auto pull = std::make_unique<PostgresPull>(*session, sources, options.jobs_table);
+  PostgresEffects& prefetching = *effects;
   auto parts = std::make_unique<Parts>(std::move(session), std::move(sources), std::move(effects),
                                        clock, metrics, options);
   parts->pull = std::make_unique<PullApplier>(parts->state, std::move(pull));
+  parts->scout = std::make_unique<Scout>(parts->state.sources, prefetching, clock, options);
+  parts->prefetching = &prefetching;
   return std::unique_ptr<Applier>(new Applier(std::move(parts)));
 }
 
@@ -71,6 +78,10 @@ Status Applier::Recover() {
 
 uint64_t Applier::applied_sequence() const {
   return parts_->state.applied_sequence.load(std::memory_order_relaxed);
+}
+
+bool Applier::known() const {
+  return parts_->state.known;
 }
 
 PullApplier& Applier::pull() {
@@ -127,6 +138,10 @@ Status Applier::Parts::Try(std::span<const DeliveryView> range, Isolation isolat
   TW_RETURN_IF_ERROR(state.Begin());
   Batch batch(state, isolation);
   const auto work = [&]() -> Status {
+    // An event that is looked at alone may be one that a look breaks.
+    if (scout != nullptr && isolation == Isolation::kWhole) {
+      TW_RETURN_IF_ERROR(prefetching->Prefetch(scout->Look(range)));
+    }
     for (const DeliveryView& delivery : range) TW_RETURN_IF_ERROR(batch.Add(delivery));
     TW_RETURN_IF_ERROR(batch.Finish());
     TW_RETURN_IF_ERROR(state.effects->WriteAppliedSequence(range.back().sequence));

@@ -81,6 +81,9 @@ class Applier {
   // After an error it may be behind. Any thread.
   uint64_t applied_sequence() const;
 
+  // Whether applied_sequence() is what is committed. The store thread only.
+  bool known() const;
+
   // Applies deliveries in inbox order; sequences must rise. Those up to applied_sequence() are
   // skipped. Every delivery ends with a row in its source's log table.
   // Errors: kUnavailable, kResourceExhausted, kInternal, kDataLoss: nothing after

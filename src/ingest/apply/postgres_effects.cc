@@ -1,9 +1,10 @@
 #include "ingest/apply/postgres_effects.h"
 
-#include <cmath>
+#include <algorithm>
 
 #include "base/check.h"
-#include "json/json.h"
+#include "ingest/apply/row_writer.h"
+#include "postgres/array.h"
 
 namespace tw::ingest {
 
@@ -11,19 +12,6 @@ using postgres::Parameter;
 using postgres::QuoteIdentifier;
 
 namespace {
-
-// "2026-01-02 03:04:05.678+00" → "2026-01-02T03:04:05.678Z"; what is no such time stays as it is.
-std::string TimeOfText(std::string_view text) {
-  std::string rfc(text);
-  if (rfc.size() > 10 && rfc[10] == ' ') rfc[10] = 'T';
-  if (rfc.ends_with("+00")) rfc.resize(rfc.size() - 3);
-  const auto time = ParseTimestamp(rfc + "Z");
-  return time.ok() ? FormatTimestampMs(*time) : std::string(text);
-}
-
-std::string StateKey(std::string_view table, std::string_view key) {
-  return std::string(table) + '\0' + std::string(key);
-}
 
 // "a" = $1 and "b" = $2
 std::string KeyCondition(const TablePlan& plan, size_t first) {
@@ -37,53 +25,6 @@ std::string KeyCondition(const TablePlan& plan, size_t first) {
 
 }  // namespace
 
-std::span<const Parameter> Parameters::views() {
-  views_.assign(texts_.begin(), texts_.end());
-  return views_;
-}
-
-StoredText TextOfValue(const Value& value) {
-  if (value.is_null()) return std::nullopt;
-  if (const bool* flag = value.AsBool()) return *flag ? "true" : "false";
-  if (const int64_t* number = value.AsInt()) return std::to_string(*number);
-  if (const std::string* text = value.AsText()) return *text;
-  if (const Bytes* bytes = value.AsBytes()) return postgres::ByteaText(bytes->data);
-  const double number = *value.AsDouble();
-  if (std::isnan(number)) return "NaN";
-  if (std::isinf(number)) return number > 0 ? "Infinity" : "-Infinity";
-  std::string text;
-  json::AppendDouble(text, number);
-  return text;
-}
-
-Value ValueOfText(std::optional<std::string_view> text, ColumnType type) {
-  if (!text) return {};
-  switch (type) {
-    case ColumnType::kBool:
-      return *text == "t";
-    case ColumnType::kInt2:
-    case ColumnType::kInt4:
-    case ColumnType::kInt8:
-      if (const auto number = ParseInt64(*text)) return *number;
-      return *text;
-    case ColumnType::kBytea:
-      return Bytes{postgres::BytesOfText(*text)};
-    case ColumnType::kTimestamptz:
-    case ColumnType::kTimestamp:
-      return TimeOfText(*text);
-    case ColumnType::kFloat8:
-    case ColumnType::kNumeric:
-    case ColumnType::kText:
-    case ColumnType::kJson:
-    case ColumnType::kDate:
-    case ColumnType::kUuid:
-    case ColumnType::kOther:
-    case ColumnType::kEncoded:
-      return *text;
-  }
-  return {};
-}
-
 void PostgresEffects::Forget() {
   facts_.clear();
   changed_by_hash_.clear();
@@ -91,6 +32,7 @@ void PostgresEffects::Forget() {
   aliases_.clear();
   new_aliases_.clear();
   states_.clear();
+  rows_.clear();
   log_.assign(sources_.size(), {});
 }
 
@@ -159,30 +101,22 @@ Status PostgresEffects::WriteAppliedSequence(uint64_t sequence) {
 
 Result<std::optional<Row>> PostgresEffects::ReadRow(TableRef table, std::span<const Value> key) {
   const TablePlan& plan = Plan(table);
-  std::string columns;
-  std::vector<ColumnType> types;
-  const auto add = [&](std::string_view column, ColumnType type) {
-    columns += (columns.empty() ? "" : ", ") + QuoteIdentifier(column);
-    types.push_back(type);
-  };
-  for (const ColumnBinding& column : plan.set) add(column.column, column.type);
-  if (plan.stage) add(plan.stage->column, ColumnType::kText);
-  if (plan.stage && !plan.stage->previous_column.empty()) {
-    add(plan.stage->previous_column, ColumnType::kText);
+  if (const auto known = rows_.find(StateKey(plan.name, RowKeyText(key))); known != rows_.end()) {
+    return known->second;
   }
-  if (columns.empty()) columns = "1";
+  const ReadColumns read = ColumnsRead(plan, "");
   Parameters parameters;
   parameters.Add(key);
   // Locked, so that nobody changes it between this look and our write.
   TW_ASSIGN_OR_RETURN(const auto rows,
-                      session_.Query("select " + columns + " from " + QualifiedName(plan.name) +
+                      session_.Query("select " + read.sql + " from " + QualifiedName(plan.name) +
                                          " where " + KeyCondition(plan, 1) +
                                          " for no key update",
                                      parameters.views()));
   if (rows.empty()) return std::optional<Row>();
   Row row;
-  for (size_t i = 0; i < types.size(); ++i) {
-    row.push_back(ValueOfText(rows.OptionalText(0, i), types[i]));
+  for (size_t i = 0; i < read.types.size(); ++i) {
+    row.push_back(ValueOfText(rows.OptionalText(0, i), read.types[i]));
   }
   return std::optional(std::move(row));
 }
@@ -204,9 +138,13 @@ Result<Value> PostgresEffects::InsertRow(TableRef table, std::span<const ColumnV
     }
   }
   std::string key;
+  std::vector<Value> key_values;
   for (const ColumnBinding& column : plan.key) {
     key += (key.empty() ? "" : ", ") + QuoteIdentifier(column.column);
+    const auto value = std::ranges::find(values, column.column, &ColumnValue::column);
+    key_values.push_back(value == values.end() ? Value() : value->value);
   }
+  rows_.erase(StateKey(plan.name, RowKeyText(key_values)));
   // A row that somebody else has made since our look is no fault of the event: the batch is tried
   // again and finds it.
   const std::string sql = "insert into " + QualifiedName(plan.name) + "(" + columns + ") values (" +
@@ -229,6 +167,7 @@ Status PostgresEffects::UpdateRow(TableRef table, std::span<const Value> key,
                                   std::span<const ColumnValue> changed) {
   TW_CHECK(!changed.empty());
   const TablePlan& plan = Plan(table);
+  rows_.erase(StateKey(plan.name, RowKeyText(key)));
   std::string set;
   std::string differs;
   Parameters parameters;
@@ -258,22 +197,11 @@ Result<std::optional<RowState>> PostgresEffects::ReadRowState(TableRef table,
   }
   TW_ASSIGN_OR_RETURN(
       const auto rows,
-      session_.Query("select at, rank, sequence, older, stage, terminal, terminal_at, "
-                     "terminal_rank, terminal_sequence from tidewire.row_state "
-                     "where table_name = $1 and row_key = $2",
+      session_.Query("select " + std::string(kStateColumns) +
+                         " from tidewire.row_state s where s.table_name = $1 and s.row_key = $2",
                      {Parameter(name), Parameter(key)}));
   CachedState& cached = states_[std::move(cache_key)];
-  if (rows.empty()) return std::optional<RowState>();
-  const auto version = [&](size_t column) {
-    return Version{WallTime(std::chrono::microseconds(rows.Int(0, column))),
-                   rows.Int(0, column + 1), static_cast<uint64_t>(rows.Int(0, column + 2))};
-  };
-  RowState& state = cached.state.emplace();
-  state.version = version(0);
-  state.older = rows.Text(0, 3);
-  if (!rows.IsNull(0, 4)) state.stage = rows.Text(0, 4);
-  state.terminal = rows.Text(0, 5);
-  state.terminal_version = version(6);
+  if (!rows.empty()) cached.state = ReadState(rows, 0);
   return cached.state;
 }
 

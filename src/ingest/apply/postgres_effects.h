@@ -21,41 +21,20 @@
 #include "base/strings.h"
 #include "ingest/apply/effects.h"
 #include "ingest/apply/postgres_session.h"
+#include "ingest/apply/postgres_stored.h"
+#include "ingest/apply/scout.h"
 #include "ingest/source.h"
-#include "postgres/array.h"
 
 namespace tw::ingest {
-
-// A parameter's text; nullopt for NULL.
-using StoredText = std::optional<std::string>;
-StoredText TextOfValue(const Value& value);
-// The text of a column as the Value that a source would write: times in RFC 3339, numbers as
-// numbers.
-Value ValueOfText(std::optional<std::string_view> text, ColumnType type);
-
-// The texts of one statement's parameters, and views of them.
-class Parameters {
- public:
-  void AddOptional(StoredText text) { texts_.push_back(std::move(text)); }
-  void Add(std::string_view text) { texts_.emplace_back(std::string(text)); }
-  void Add(int64_t number) { texts_.emplace_back(std::to_string(number)); }
-  void Add(std::span<const Value> values) {
-    for (const Value& value : values) AddOptional(TextOfValue(value));
-  }
-  void AddBytes(std::string_view bytes) { texts_.emplace_back(postgres::ByteaText(bytes)); }
-  // Valid until the next Add.
-  std::span<const postgres::Parameter> views();
-
- private:
-  std::vector<StoredText> texts_;
-  std::vector<postgres::Parameter> views_;
-};
 
 class PostgresEffects final : public Effects {
  public:
   // Does not connect. `session` outlives the object.
   PostgresEffects(PostgresSession& session, std::vector<std::shared_ptr<const Source>> sources)
       : session_(session), sources_(std::move(sources)) {}
+
+  // Reads at once what a batch will ask for. Within a transaction, before anything else of it.
+  Status Prefetch(const Wanted& wanted);
 
   Status Begin() override;
   Status Commit() override;
@@ -157,6 +136,12 @@ class PostgresEffects final : public Effects {
   };
 
   void Forget();
+  Status PrefetchAliases(std::span<const Wanted::Alias> wanted);
+  Status PrefetchMatches(std::span<const Wanted::Match> wanted);
+  Status PrefetchStates(std::span<const Wanted::StoredRow> wanted);
+  Status PrefetchRows(TableRef table, std::span<const Wanted::StoredRow* const> wanted);
+  // Whether a trigger may change rows that we have read.
+  Result<bool> TablesHaveTriggers();
   // Sends what the buffers hold.
   Status Flush();
   Status FlushNewFacts();
@@ -182,9 +167,13 @@ class PostgresEffects final : public Effects {
   StringMap<int64_t> aliases_;  // 0: there is none.
   std::vector<NewAlias> new_aliases_;
   StringMap<CachedState> states_;  // By table and key.
+  // Rows as they are, locked; what we write is forgotten here. By table and key.
+  StringMap<std::optional<Row>> rows_;
   std::vector<std::vector<LogRow>> log_;
   // Ids that the sequence gave us and nobody else.
   std::vector<int64_t> fact_ids_;  // The smallest last.
+  bool triggers_ = false;
+  uint64_t triggers_known_for_ = 0;  // The number of the connection; 0: for none.
 };
 
 }  // namespace tw::ingest

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "ingest/apply/postgres_effects.h"
+#include "postgres/array.h"
 
 namespace tw::ingest {
 
@@ -13,38 +14,7 @@ namespace {
 
 constexpr int kFactIdsTaken = 256;
 
-// In the order that ReadFact reads.
-constexpr std::string_view kFactColumns =
-    "f.id, f.tenant, f.kind, f.match_hash, f.occurred_at, f.time_quality, f.bucket_day, "
-    "f.contribution, f.channels, f.config_version, f.merged_into, f.mark";
-
-Fact ReadFact(const postgres::Rows& rows, size_t row) {
-  Fact fact;
-  fact.id = rows.Int(row, 0);
-  fact.tenant = rows.Text(row, 1);
-  fact.kind = rows.Text(row, 2);
-  fact.match_hash = postgres::BytesOfText(rows.Text(row, 3));
-  fact.occurred_at = WallTime(std::chrono::microseconds(rows.Int(row, 4)));
-  fact.quality = static_cast<TimeQuality>(rows.Int(row, 5));
-  fact.bucket_day = rows.Text(row, 6);
-  fact.contribution = rows.Text(row, 7);
-  fact.channels = rows.Text(row, 8);
-  fact.config_version = rows.Text(row, 9);
-  fact.merged_into = rows.Int(row, 10);
-  fact.mark = rows.Text(row, 11);
-  return fact;
-}
-
 int64_t Micros(WallTime time) { return time.time_since_epoch().count(); }
-
-std::string AliasKey(uint16_t source, std::string_view tenant, std::string_view kind,
-                     const FactAlias& alias) {
-  std::string key = std::to_string(source);
-  for (const std::string_view part : {tenant, kind, std::string_view(alias.name_space)}) {
-    key.append(1, '\0').append(part);
-  }
-  return key.append(1, '\0').append(alias.value);
-}
 
 std::string Names(const std::vector<ColumnBinding>& columns) {
   std::string text;

@@ -25,6 +25,16 @@ Status PostgresSession::Connect() {
   }
   if (stale_ && !in_transaction_) Drop();
   if (pipeline_) return {};
+  if (clock_.Mono() < next_attempt_) return std::unexpected(last_error_);
+  const Status opened = Open();
+  if (!opened.ok()) {
+    last_error_ = opened.error();
+    next_attempt_ = clock_.Mono() + options_.retry_delay;
+  }
+  return opened;
+}
+
+Status PostgresSession::Open() {
   TW_ASSIGN_OR_RETURN(auto connection,
                       Connection::Open({.dsn = options_.dsn,
                                         .application_name = "tidewire ingest",
@@ -33,6 +43,7 @@ Status PostgresSession::Connect() {
                                         .settings = {{"client_min_messages", "error"}}}));
   TW_RETURN_IF_ERROR(Prepare(connection));
   TW_ASSIGN_OR_RETURN(pipeline_, postgres::Pipeline::Enter(std::move(connection)));
+  ++connections_;
   return {};
 }
 

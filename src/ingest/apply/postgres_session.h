@@ -6,6 +6,7 @@
 // connection) was committing has either happened or never will, before we read how far it came.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -13,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "base/strings.h"
 #include "postgres/pipeline.h"
@@ -22,6 +24,8 @@ namespace tw::ingest {
 struct PostgresSessionOptions {
   std::string dsn;  // Secret.
   std::chrono::seconds connect_timeout{5};
+  // After a failed attempt to connect, the next one is not made sooner.
+  std::chrono::milliseconds retry_delay{200};
   // A statement that takes longer fails, and its transaction is tried again.
   std::chrono::milliseconds statement_timeout{60'000};
 };
@@ -30,7 +34,9 @@ struct PostgresSessionOptions {
 // constraint, a trigger's exception. Thread: the store thread.
 class PostgresSession {
  public:
-  explicit PostgresSession(PostgresSessionOptions options) : options_(std::move(options)) {}
+  // `clock` outlives the session.
+  PostgresSession(PostgresSessionOptions options, const Clock& clock)
+      : options_(std::move(options)), clock_(clock) {}
 
   // Connects if that is needed and allowed. Errors: kUnavailable (nobody answers; another process
   // applies here; the connection was lost within the transaction), those of Connection::Open.
@@ -59,18 +65,25 @@ class PostgresSession {
   // Read once per connection.
   Result<std::string> TypeOf(std::string_view table, std::string_view column);
 
+  // The number of the connection: rises with each.
+  uint64_t connections() const { return connections_; }
   uint64_t round_trips() const { return round_trips_before_ + Trips(); }
 
  private:
+  Status Open();
   Status Prepare(postgres::Connection& connection);
   std::unexpected<Error> Judge(Error error);
   uint64_t Trips() const { return pipeline_ ? pipeline_->round_trips() : 0; }
   void Drop();
 
   const PostgresSessionOptions options_;
+  const Clock& clock_;
+  MonoTime next_attempt_{};
+  Error last_error_;
   std::optional<postgres::Pipeline> pipeline_;
   StringMap<std::string> types_;  // By table and column.
   uint64_t round_trips_before_ = 0;
+  uint64_t connections_ = 0;
   bool in_transaction_ = false;
   bool stale_ = false;  // The server's plans or ours do not fit any more: connect anew.
 };
