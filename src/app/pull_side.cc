@@ -123,7 +123,9 @@ Result<std::unique_ptr<PullSide>> PullSide::Create(const Wiring& wiring) {
           // The directory's lock allows one process; a lease of an earlier one is nobody's.
           {.download_directory = wiring.data_directory, .owner = "data-directory"}));
   if (const Status added = side->AddJobs(); !added.ok()) {
-    if (wiring.configuration.main.store.kind == StoreKind::kSqlite) return added;
+    if (wiring.configuration.main.store.kind == StoreKind::kSqlite) {
+      return std::unexpected(added.error());
+    }
     // A database that is away is asked again by Housekeep; nothing runs before.
     telemetry::Log(telemetry::Level::kWarning, "JobsLater", "the jobs wait for the database",
                    {{"error", added.error().message}});

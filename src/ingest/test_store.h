@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <regex>
@@ -30,7 +31,10 @@ class TestStore {
   }
 
   explicit TestStore(std::string directory) : directory_(std::move(directory)) {
-    if (on_postgres()) dsn_ = testing::PostgresCluster::Shared().NewDatabase();
+    if (on_postgres()) {
+      dsn_ = testing::PostgresCluster::Shared().NewDatabase();
+      std::ofstream(directory_ + "/test.db");  // So that the directory looks the same.
+    }
     Open();
   }
 
@@ -153,6 +157,12 @@ class TestStore {
         return postgres::BytesOfText(text);
       case 1184:  // timestamptz
         return *ValueOfText(text, ColumnType::kTimestamptz).AsText();
+      case 1700: {  // numeric
+        std::string number(text);
+        if (number.find('.') == std::string::npos) return number;
+        number.erase(number.find_last_not_of('0') + 1);
+        return number.ends_with('.') ? number + "0" : number;
+      }
       case 3802: {  // jsonb
         const auto document = json::Parse(text);
         return document.ok() ? document->root().ToText() : std::string(text);

@@ -160,10 +160,11 @@ TEST_F(PostgresEffectsTest, ARowThatAppearsMeanwhileIsFoundBySecondTry) {
   Run("create extension if not exists dblink");
   Run("create function race() returns trigger language plpgsql as $$ begin "
       "if not exists (select from client_registry where workspace_name = 'raced') then "
-      "perform public.dblink_exec('dbname=' || current_database(), 'insert into "
-      "public.client_registry(bison_workspace_id, workspace_name) values (77, ''raced''); insert "
-      "into public.client_leads(workspace_name, lead_email, pipeline_stage) values "
-      "(''Northwind'', ''1@example.com'', ''mine'')'); end if; return new; end $$ "
+      "perform public.dblink_exec(" +
+      postgres::QuoteLiteral(dsn_) +
+      ", 'insert into public.client_registry(bison_workspace_id, workspace_name) values (77, "
+      "''raced''); insert into public.client_leads(workspace_name, lead_email, pipeline_stage) "
+      "values (''Northwind'', ''1@example.com'', ''mine'')'); end if; return new; end $$ "
       "set search_path = public");
   Run("create trigger race before insert on client_leads for each row "
       "when (current_setting('application_name') = 'tidewire ingest') execute function race()");
