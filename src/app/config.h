@@ -8,6 +8,8 @@
 
 #include "app/channels_config.h"
 #include "config/config.h"
+#include "query/invalidation/invalidation_config.h"
+#include "query/query_config.h"
 
 namespace tw::app {
 
@@ -220,19 +222,35 @@ constexpr auto ConfigNames(PolicyKind) {
                     config::Named{PolicyKind::kRestrictive, "restrictive"}};
 }
 
+enum class PolicyCommand : uint8_t { kSelect, kInsert, kUpdate, kDelete };
+
+constexpr auto ConfigNames(PolicyCommand) {
+  return std::array{config::Named{PolicyCommand::kSelect, "select"},
+                    config::Named{PolicyCommand::kInsert, "insert"},
+                    config::Named{PolicyCommand::kUpdate, "update"},
+                    config::Named{PolicyCommand::kDelete, "delete"}};
+}
+
 struct PolicyConfig {
   std::string name;
+  std::vector<PolicyCommand> commands = {PolicyCommand::kSelect};
   PolicyKind kind = PolicyKind::kPermissive;
   std::vector<std::string> roles;
   config::Located<std::string> using_sql;
+  config::Located<std::string> check_sql;
 };
 
 constexpr void Describe(config::Of<PolicyConfig> auto& config, auto&& field) {
   field(config::Required("name"), config.name, "Name, for messages.");
   field("kind", config.kind, "permissive policies are OR-ed, restrictive ones AND-ed.");
   field("roles", config.roles, "Roles it applies to; empty: all.");
+  field("for", config.commands,
+        "Commands that it concerns; other than in PostgreSQL it allows no writes unless it says so.");
   field(config::Required("using"), config.using_sql,
-        "SQL expression over the row's columns, auth.uid(), auth.jwt() and auth.role().");
+        "SQL expression over the row's columns, auth.uid(), auth.jwt() and auth.role(): the rows"
+        " that may be seen and touched.");
+  field("check", config.check_sql,
+        "The same for rows that an insert or update makes; where it is missing, `using` decides.");
 }
 
 struct TableConfig {
@@ -269,6 +287,17 @@ constexpr void Describe(config::Of<JobsConfig> auto& config, auto&& field) {
         "schedule, endpoint, last_run_at, last_status, last_error, next_run_at what it has.");
 }
 
+struct QueryServiceConfig {
+  uint32_t threads = 2;
+  config::ByteSize cache_max = config::MiB(256);
+};
+
+constexpr void Describe(config::Of<QueryServiceConfig> auto& config, auto&& field) {
+  field("threads", config.threads, 1u, 64u, "Named queries that run at the same time.");
+  field("cache_max", config.cache_max, config::MiB(1), config::GiB(64),
+        "Results kept in memory; the least recently used go first.");
+}
+
 struct MainConfig {
   uint32_t version = 1;
   ServerConfig server;
@@ -281,6 +310,9 @@ struct MainConfig {
   ChannelsConfig channels;
   LimitsConfig limits;
   config::OrderedMap<config::Located<std::string>> sources;
+  QueryServiceConfig query;
+  config::OrderedMap<query::QueryConfig> queries;
+  query::InvalidationConfig invalidation;
 };
 
 constexpr void Describe(config::Of<MainConfig> auto& config, auto&& field) {
@@ -298,6 +330,9 @@ constexpr void Describe(config::Of<MainConfig> auto& config, auto&& field) {
   field("limits", config.limits, "Rates and sizes of realtime clients.");
   field("sources", config.sources,
         "Outside systems: name → source file. A file of several sources names them itself.");
+  field("query", config.query, "What running named queries may cost.");
+  field("queries", config.queries, "Named queries: name → SQL, parameters, how long it is kept.");
+  field("invalidation", config.invalidation, "Client keys that changes and syncs make old.");
 }
 
 }  // namespace tw::app

@@ -1,5 +1,6 @@
 #include "app/configuration.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -135,16 +136,20 @@ Result<io::TlsSlot> LoadTls(const FileSet& files, const TlsConfig& config) {
   return context;
 }
 
-std::vector<policy::PolicyDefinition> PolicyDefinitions(const TableConfig& table) {
+std::vector<policy::PolicyDefinition> PolicyDefinitions(const TableConfig& table,
+                                                        PolicyCommand command, PolicySide side) {
   std::vector<policy::PolicyDefinition> definitions;
   for (const PolicyConfig& policy : table.policies) {
+    if (std::ranges::find(policy.commands, command) == policy.commands.end()) continue;
+    const bool check = side == PolicySide::kCheck && !policy.check_sql->empty();
+    const config::Located<std::string>& condition = check ? policy.check_sql : policy.using_sql;
     definitions.push_back({.name = policy.name,
-                           .using_sql = *policy.using_sql,
+                           .using_sql = *condition,
                            .roles = policy.roles,
                            .kind = policy.kind == PolicyKind::kPermissive
                                        ? policy::PolicyDefinition::Kind::kPermissive
                                        : policy::PolicyDefinition::Kind::kRestrictive,
-                           .where = ToString(policy.using_sql.where)});
+                           .where = ToString(condition.where)});
   }
   return definitions;
 }

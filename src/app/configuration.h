@@ -68,7 +68,11 @@ Result<io::TlsSlot> LoadTls(const FileSet& files, const TlsConfig& config);
 Result<Configuration> LoadConfiguration(const FileSet& files, std::string_view main_file,
                                         const config::Environment& environment);
 
-// The policies of a table in the compiler's terms.
-std::vector<policy::PolicyDefinition> PolicyDefinitions(const TableConfig& table);
+// The policies of a table for one command in the compiler's terms: which rows it touches (`using`)
+// or may make (`check`; where a policy has none, its `using`).
+enum class PolicySide : uint8_t { kUsing, kCheck };
+std::vector<policy::PolicyDefinition> PolicyDefinitions(
+    const TableConfig& table, PolicyCommand command = PolicyCommand::kSelect,
+    PolicySide side = PolicySide::kUsing);
 
 }  // namespace tw::app

@@ -13,6 +13,8 @@
 #include "io/loop.h"
 #include "io/stream.h"
 #include "query/reader_pool.h"
+#include "session/invalidations.h"
+#include "session/live_queries.h"
 #include "session/session.h"
 
 namespace tw::app {
@@ -39,6 +41,8 @@ struct LoopParts {
   io::Loop loop;
   std::unique_ptr<session::LiveFeed> feed;
   std::unique_ptr<session::History> history;
+  std::unique_ptr<session::LiveQueries> queries;
+  std::unique_ptr<session::Invalidations> invalidations;
   std::unique_ptr<session::ChannelBus> bus;
   std::unique_ptr<auth::TokenVerifier> verifier;
   std::unique_ptr<session::RightsSource> rights;  // Null on the embedded store.

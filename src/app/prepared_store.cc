@@ -3,6 +3,7 @@
 #include "app/channels.h"
 #include "app/source_schema.h"
 #include "policy/schema.h"
+#include "query/log_tables.h"
 
 namespace tw::app {
 namespace {
@@ -22,8 +23,9 @@ Status RunSeeds(const Configuration& configuration, store::Store& store) {
   return transaction.Commit();
 }
 
-Result<policy::CatalogPtr> BuildCatalog(const Configuration& configuration,
-                                        const std::vector<RelationPtr>& relations) {
+// What reading policies see.
+policy::Schema SchemaOf(const Configuration& configuration,
+                        const std::vector<RelationPtr>& relations) {
   policy::Schema schema;
   size_t index = 0;
   for (const auto& item : configuration.main.tables) {
@@ -31,13 +33,47 @@ Result<policy::CatalogPtr> BuildCatalog(const Configuration& configuration,
     table.relation = relations[index++];
     table.security = item.value.row_level_security ? policy::RowLevelSecurity::kEnabled
                                                    : policy::RowLevelSecurity::kDisabled;
-    table.policies = PolicyDefinitions(item.value);
+    table.policies = PolicyDefinitions(item.value, PolicyCommand::kSelect, PolicySide::kUsing);
     schema.tables.push_back(std::move(table));
   }
   for (const std::string& role : policy::CompileOptions().bypass_roles) {
     schema.roles.push_back({.name = role, .bypasses = true, .uses = {}});
   }
-  return policy::CompileEmbedded(schema);
+  return schema;
+}
+
+// The policies of each table per command and side, from those that concern it.
+Result<query::WritePoliciesPtr> BuildWritePolicies(const Configuration& configuration,
+                                                   const policy::Schema& schema) {
+  constexpr std::pair<PolicyCommand, PolicySide> kVariants[] = {
+      {PolicyCommand::kSelect, PolicySide::kUsing}, {PolicyCommand::kInsert, PolicySide::kCheck},
+      {PolicyCommand::kUpdate, PolicySide::kUsing}, {PolicyCommand::kUpdate, PolicySide::kCheck},
+      {PolicyCommand::kDelete, PolicySide::kUsing}};
+  std::vector<policy::SchemaTable> variants;
+  size_t index = 0;
+  for (const auto& item : configuration.main.tables) {
+    const policy::SchemaTable& readable = schema.tables[index++];
+    for (const auto& [command, side] : kVariants) {
+      policy::SchemaTable& variant = variants.emplace_back(readable);
+      if (command == PolicyCommand::kSelect) continue;
+      // Without row-level security everybody reads; writing is never given by saying nothing.
+      variant.security = policy::RowLevelSecurity::kEnabled;
+      variant.policies = PolicyDefinitions(item.value, command, side);
+    }
+  }
+  TW_ASSIGN_OR_RETURN(const auto compiled, policy::CompileCommands(schema, variants));
+  auto policies = std::make_shared<query::WritePolicies>(compiled.inner);
+  auto next = compiled.policies.begin();
+  for (const policy::SchemaTable& table : schema.tables) {
+    query::TableWritePolicies of_table;
+    for (auto* const member :
+         {&of_table.select, &of_table.insert_check, &of_table.update_using, &of_table.update_check,
+          &of_table.delete_using}) {
+      *member = *next++;
+    }
+    policies->Add(table.relation->table, std::move(of_table));
+  }
+  return query::WritePoliciesPtr(std::move(policies));
 }
 
 }  // namespace
@@ -50,6 +86,7 @@ Result<PreparedStore> PrepareStore(const Configuration& configuration, const std
   for (const SqlFile& file : configuration.schema) {
     TW_RETURN_IF_ERROR(prepared.store->ApplySchema(file.text, file.name));
   }
+  TW_RETURN_IF_ERROR(query::CreateLogTables(prepared.store->database()));
   std::vector<std::string> tables;
   // With PostgreSQL the file holds only what is ours.
   const bool embedded = configuration.main.store.kind == StoreKind::kSqlite;
@@ -62,6 +99,8 @@ Result<PreparedStore> PrepareStore(const Configuration& configuration, const std
     }
     tables.push_back(item.key);
   }
+  // Followed by nobody, read by the loops: which mutation was committed where.
+  tables.emplace_back(query::kMutationTable);
   // Captured before the seeds run, so that seeded rows have a place in the log as well.
   TW_ASSIGN_OR_RETURN(prepared.capture,
                       capture::Capture::Install(*prepared.store, tables, metrics));
@@ -89,8 +128,14 @@ Result<PreparedStore> PrepareStore(const Configuration& configuration, const std
     prepared.catalog = std::make_shared<policy::Catalog>();
     return prepared;
   }
-  TW_ASSIGN_OR_RETURN(prepared.catalog,
-                      BuildCatalog(configuration, prepared.capture->relations()));
+  const policy::Schema schema = SchemaOf(configuration, prepared.capture->relations());
+  TW_ASSIGN_OR_RETURN(prepared.catalog, policy::CompileEmbedded(schema));
+  TW_ASSIGN_OR_RETURN(prepared.writes, BuildWritePolicies(configuration, schema));
+  TW_ASSIGN_OR_RETURN(prepared.invalidation,
+                      query::InvalidationMap::Compile(configuration.main.invalidation,
+                                                      *prepared.catalog));
+  TW_ASSIGN_OR_RETURN(prepared.queries,
+                      query::CompileQueries(configuration.main.queries, prepared.catalog, path));
   TW_ASSIGN_OR_RETURN(prepared.channel_policy, CompileChannelPolicy(configuration.main.channels));
   return prepared;
 }

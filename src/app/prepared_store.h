@@ -10,6 +10,9 @@
 #include "ingest/source.h"
 #include "policy/catalog.h"
 #include "policy/channel_policy.h"
+#include "query/invalidation/invalidation_map.h"
+#include "query/named/catalogue.h"
+#include "query/write/write_policies.h"
 #include "store/store.h"
 
 namespace tw::app {
@@ -19,6 +22,9 @@ struct PreparedStore {
   std::unique_ptr<capture::Capture> capture;
   std::vector<std::shared_ptr<const ingest::Source>> sources;
   policy::CatalogPtr catalog;
+  query::QueryCataloguePtr queries;
+  query::WritePoliciesPtr writes;
+  query::InvalidationMapPtr invalidation;
   policy::ChannelPolicyPtr channel_policy;
 };
 

@@ -12,7 +12,9 @@
 #include "app/postgres_store.h"
 #include "app/prepared_store.h"
 #include "app/pull_side.h"
+#include "app/query_service.h"
 #include "app/store_thread.h"
+#include "app/store_writes.h"
 #include "base/check.h"
 #include "capture/postgres/position.h"
 #include "ingest/apply/applier.h"
@@ -20,6 +22,9 @@
 #include "ingest/inbox/durable_tail.h"
 #include "ingest/inbox/inbox.h"
 #include "ingest/webhook/refused_store.h"
+#include "query/live/reasons.h"
+#include "query/log_tables.h"
+#include "session/live_queries.h"
 #include "telemetry/log.h"
 
 namespace tw::app {
@@ -91,6 +96,7 @@ struct Server::Parts final : gateway::Readiness {
   Status MakePullSide();
   Status Housekeep();
   Status MakeLoops();
+  Status MakeQueries(size_t loop_count);
   Status MakeLoop(size_t index, const auth::JwtKey& key, const auth::ApiKeys& api_keys,
                   const InnerSnapshot& inner);
   Status Listen();
@@ -115,6 +121,8 @@ struct Server::Parts final : gateway::Readiness {
   std::unique_ptr<ingest::RefusedStore> refused;
   std::vector<std::unique_ptr<ingest::Endpoint>> endpoints;
   std::unique_ptr<query::ReaderPool> readers;
+  std::unique_ptr<QueryService> queries;
+  std::unique_ptr<query::LogWriter> query_log;
   std::unique_ptr<io::FileSystem> files;
 
   gateway::GatewayLimits gateway_limits;
@@ -133,7 +141,7 @@ struct Server::Parts final : gateway::Readiness {
   std::unique_ptr<ingest::InboxWriter> inbox;
   std::unique_ptr<StoreWorker> worker;
   std::unique_ptr<StoreThread> store_thread;
-
+  std::unique_ptr<StoreWrites> writes;  // Null with PostgreSQL.
   std::unique_ptr<PullSide> pull_side;  // Null when no source has streams.
 };
 
@@ -225,6 +233,13 @@ Status Server::Parts::MakeInbox() {
                           .metrics = metrics},
       StoreWorkerOptions{.retention = retention});
   store_thread = std::make_unique<StoreThread>(*worker, metrics);
+  if (postgres == nullptr) {
+    writes = std::make_unique<StoreWrites>(
+        *store_thread, *worker,
+        query::TableWriter(prepared.store->database(), options.data_directory + "/tidewire.db", {},
+                           prepared.store->epoch()),
+        metrics);
+  }
   inbox = std::make_unique<ingest::InboxWriter>(
       std::move(opened), ingest::InboxWriterOptions{}, clock, metrics, completions, tail.get(),
       [this](const Error& error) {
@@ -277,11 +292,38 @@ Status Server::Parts::MakeLoops() {
     TW_ASSIGN_OR_RETURN(inner, ReadInnerTables(prepared.catalog->inner(), *prepared.store,
                                                *prepared.capture));
   }
+  if (postgres == nullptr) TW_RETURN_IF_ERROR(MakeQueries(count));
   for (size_t i = 0; i < count; ++i) {
     loops.push_back(std::make_unique<LoopParts>(clock));
     TW_RETURN_IF_ERROR(MakeLoop(i, key, api_keys, inner));
   }
   ConnectBuses(loops);
+  return {};
+}
+
+Status Server::Parts::MakeQueries(size_t loop_count) {
+  query_log = std::make_unique<query::LogWriter>(prepared.store->database());
+  query::HubLimits limits;
+  limits.cache_bytes_max = configuration.main.query.cache_max.bytes;
+  TW_ASSIGN_OR_RETURN(
+      queries,
+      QueryService::Create({.catalogue = prepared.queries,
+                            .database_path = options.data_directory + "/tidewire.db",
+                            .head = prepared.capture->head(),
+                            .loops = loop_count,
+                            .threads = configuration.main.query.threads,
+                            .limits = limits,
+                            .write_logs =
+                                [this](auto calls, auto rows) {
+                                  // What the store thread is too busy for is not written.
+                                  (void)store_thread->Post([this, calls = std::move(calls),
+                                                            rows = std::move(rows)] {
+                                    query_log->Write(calls, rows, clock.Wall());
+                                  });
+                                },
+                            .clock = clock,
+                            .random = random,
+                            .metrics = metrics}));
   return {};
 }
 
@@ -291,11 +333,16 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
   parts.feed = std::make_unique<session::LiveFeed>(
       postgres != nullptr ? postgres->head() : prepared.capture->head(),
       session::TailLimits{.bytes_max = configuration.main.history.memory_max.bytes}, metrics);
-  if (postgres == nullptr) parts.feed->router().SetInnerTables(MakeInnerTables(inner));
-  if (postgres != nullptr) {
-    parts.history = std::make_unique<PostgresHistory>(*readers, parts.loop, postgres->log());
-  } else {
+  if (postgres == nullptr) {
+    parts.feed->router().SetInnerTables(MakeInnerTables(inner));
     parts.history = std::make_unique<PoolHistory>(*readers, parts.loop);
+    parts.invalidations = std::make_unique<session::Invalidations>(
+        prepared.invalidation, prepared.catalog, parts.feed->router(), parts.loop.timers(),
+        metrics);
+    parts.queries = std::make_unique<session::LiveQueries>(queries->MakeFront(index, parts.loop),
+                                                           session::QueryLimits{}, metrics);
+  } else {
+    parts.history = std::make_unique<PostgresHistory>(*readers, parts.loop, postgres->log());
   }
   parts.bus = std::make_unique<session::ChannelBus>(
       bus_epoch, static_cast<uint16_t>(index), ChannelBusOptionsOf(configuration.main.channels),
@@ -313,7 +360,9 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
                                .timers = parts.loop.timers(),
                                .clock = clock,
                                .limits = session_limits,
-                               .metrics = *session_metrics});
+                               .metrics = *session_metrics,
+                               .queries = parts.queries.get(),
+                               .invalidations = parts.invalidations.get()});
   if (postgres != nullptr) {
     parts.rights = std::make_unique<LoopRights>(postgres->claims(), parts.loop);
     parts.services->rights = parts.rights.get();
@@ -345,13 +394,33 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
       .metrics = *gateway_metrics,
       .limits = gateway_limits,
       .random = random,
-      .on_loop = [this](uint64_t loop, Function<void(gateway::Gateway&)> task) {
-        if (loop >= loops.size()) return false;
-        loops[loop]->loop.Post([&gateway = loops[loop]->gateway, task = std::move(task)]() mutable {
-          task(*gateway);
-        });
-        return true;
-      }});
+      .on_loop =
+          [this](uint64_t loop, Function<void(gateway::Gateway&)> task) {
+            if (loop >= loops.size()) return false;
+            loops[loop]->loop.Post(
+                [&gateway = loops[loop]->gateway, task = std::move(task)]() mutable {
+                  task(*gateway);
+                });
+            return true;
+          },
+      .queries = parts.queries == nullptr ? nullptr : &parts.queries->front(),
+      .writes = writes.get(),
+      .write_policies = prepared.writes,
+      .explain =
+          [this](Function<void(std::string)> done) {
+            queries->Inspect([done = std::move(done)](const query::Hub& hub) mutable {
+              done(query::ReasonsJson(hub));
+            });
+          },
+      .invalidate =
+          [this](query::ManualInvalidation manual) {
+            const std::string id = "manual-" + random.Hex(8);
+            for (const auto& target : loops) {
+              target->loop.Post([&target = *target, id, manual] {
+                target.invalidations->SendToAll(id, target.feed->head(), manual);
+              });
+            }
+          }});
   return {};
 }
 
@@ -373,6 +442,7 @@ Status Server::Parts::Listen() {
 }
 
 void Server::Parts::StartThreads() {
+  if (queries != nullptr) queries->Start();
   store_thread->Start();
   if (postgres != nullptr) postgres->Start();
   if (pull_side != nullptr) pull_side->Start();
@@ -383,8 +453,13 @@ void Server::Parts::StartThreads() {
 
 void Server::Parts::Publish(BatchPtr batch) {
   for (const auto& parts : loops) {
-    parts->loop.Post([feed = parts->feed.get(), batch] { feed->Publish(batch); });
+    parts->loop.Post([&parts = *parts, batch] {
+      parts.feed->Publish(batch);
+      parts.invalidations->OnBatch(*batch);
+      parts.queries->OnBatch(*batch);
+    });
   }
+  queries->Publish(std::move(batch));
 }
 
 void Server::Parts::Drain(std::chrono::milliseconds window) {
@@ -408,6 +483,7 @@ void Server::Parts::Stop() {
   // Accepted deliveries become durable and are answered; then the loops may go.
   if (inbox != nullptr) inbox->Stop();
   if (store_thread != nullptr) store_thread->Stop();
+  if (queries != nullptr) queries->Stop();
   constexpr std::chrono::milliseconds kDrainMax{1'000};
   const MonoTime until = clock.Mono() + kDrainMax;
   while (gateway_metrics != nullptr && gateway_metrics->connections.value() > 0 &&

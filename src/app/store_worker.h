@@ -51,7 +51,7 @@ class StoreWorker {
   // Does what is due. True when more may be due at once; false: wait for a group or some
   // milliseconds. Errors: transient ones of the store (retry later); nothing is lost.
   Result<bool> Turn();
-  // A task between two turns has committed: the next one publishes it.
+  // Somebody else wrote with our connection, between two turns: the next one publishes it.
   void NoteCommit() { committed_ = true; }
 
  private:

@@ -10,6 +10,7 @@
 #include "cli/doctor.h"
 #include "cli/drain.h"
 #include "cli/jobs.h"
+#include "cli/gen_types.h"
 #include "cli/output.h"
 #include "cli/policy_verb.h"
 #include "cli/serve.h"
@@ -195,6 +196,16 @@ int Run(int argc, char** argv) {
   explainer->callback([&] {
     explain.format = format();
     code = RunPolicyExplain(explain);
+  });
+
+  auto* gen = program.add_subcommand("gen", "Code written from a configuration");
+  gen->require_subcommand(1);
+  GenTypesArguments types;
+  auto* typer = gen->add_subcommand("types", "TypeScript for tables and named queries");
+  typer->add_option("config", types.config, "Main configuration file; none: the example");
+  typer->callback([&] {
+    types.format = format();
+    code = RunGenTypes(types);
   });
 
   DocsArguments docs;

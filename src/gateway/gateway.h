@@ -31,8 +31,11 @@
 #include "io/loop.h"
 #include "io/stream.h"
 #include "query/postgres_reader.h"
+#include "query/invalidation/invalidation_map.h"
+#include "query/live/front.h"
 #include "query/reader_pool.h"
 #include "query/table_reader.h"
+#include "query/write/write_queue.h"
 #include "session/session.h"
 #include "telemetry/metrics.h"
 #include "websocket/frame_compressor.h"
@@ -141,6 +144,13 @@ class Gateway {
     // Runs a task with another loop's gateway, on that loop; false when there is no such loop.
     // Empty where there is one loop.
     std::function<bool(uint64_t loop, Function<void(Gateway&)> task)> on_loop = {};
+    query::Front* queries = nullptr;  // Null: no named queries.
+    query::WriteQueue* writes = nullptr;  // Null: tables are read only.
+    query::WritePoliciesPtr write_policies;
+    // Calls back, on any thread, with why results were invalidated lately, as JSON.
+    std::function<void(Function<void(std::string)>)> explain;
+    // Tells every client of every loop; only posts.
+    std::function<void(query::ManualInvalidation)> invalidate;
   };
   explicit Gateway(Wiring wiring);
   ~Gateway();

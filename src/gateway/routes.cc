@@ -2,10 +2,14 @@
 
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
+#include "gateway/query_handlers.h"
+#include "gateway/write_handlers.h"
 
 namespace tw::gateway {
 namespace {
 
+constexpr size_t kWriteBodyMax = 4u << 20;
+constexpr size_t kInvalidateBodyMax = 64u << 10;
 // Upstream's, for a batch or one message.
 constexpr size_t kBroadcastBody = 8'000'000;
 
@@ -31,6 +35,12 @@ constexpr Route kRoutes[] = {
     {"POST", "/hooks/", RouteAuth::kOwn, kHookBody, HandleHook},
     {"GET", "/hooks/", RouteAuth::kOwn, 0, HandleHook},
     {"GET", "/rest/v1/", RouteAuth::kToken, 0, HandleTableRead},
+    {"POST", "/rest/v1/", RouteAuth::kToken, kWriteBodyMax, HandleTableInsert},
+    {"PATCH", "/rest/v1/", RouteAuth::kToken, kWriteBodyMax, HandleTableUpdate},
+    {"DELETE", "/rest/v1/", RouteAuth::kToken, kWriteBodyMax, HandleTableDelete},
+    {"POST", "/v1/invalidate", RouteAuth::kToken, kInvalidateBodyMax, HandleInvalidate},
+    {"GET", "/v1/explain/invalidation", RouteAuth::kToken, 0, HandleExplainInvalidation},
+    {"GET", "/v1/queries/", RouteAuth::kToken, 0, HandleQueryRead},
     {"GET", "/demo/config.json", RouteAuth::kOpen, 0, HandleDemoConfig},
     {"GET", "/", RouteAuth::kOpen, 0, HandleAsset},
 };

@@ -33,7 +33,7 @@ inline constexpr HeaderView kCorsAnyOrigin{"Access-Control-Allow-Origin", "*"};
 // What browsers may send to our routes.
 inline constexpr std::string_view kCorsAllowedHeaders =
     "authorization, apikey, content-type, x-client-info, prefer, range, accept-profile, "
-    "content-profile";
+    "content-profile, if-none-match, min-position, tidewire-mutation, idempotency-key";
 // True for the OPTIONS request that a browser sends before another one (Fetch §4.8).
 bool IsPreflight(std::string_view method, std::span<const HeaderView> headers);
 // Appends the 204 that permits it for a day.

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -77,6 +78,20 @@ using CatalogPtr = std::shared_ptr<const Catalog>;
 
 // All tables of a configuration. Errors: as TablePolicy::Compile.
 Result<CatalogPtr> CompileEmbedded(const Schema& schema);
+
+struct SchemaTable;
+
+// Policies of commands beside SELECT.
+struct CommandPolicies {
+  std::vector<TablePolicyPtr> policies;  // Parallel to the variants.
+  std::shared_ptr<const InnerPlan> inner;  // The tables that they look into; not the catalogue's.
+};
+
+// `variants`: tables of `schema`, each with the policies of one command. Sub-selects see other
+// tables, and the same one, through the policies that `schema` gives them. Errors: as
+// TablePolicy::Compile.
+Result<CommandPolicies> CompileCommands(const Schema& schema,
+                                        std::span<const SchemaTable> variants);
 
 // Where a role's policies on a table are decided, and why not here.
 struct Placement {

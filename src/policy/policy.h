@@ -144,6 +144,13 @@ using AccessPtr = std::shared_ptr<const Access>;
 // permissive policy nothing is visible.
 class TablePolicy {
  public:
+  // What decisions look at, whoever asks; both ascending. A change of anything else shows and hides
+  // nothing.
+  struct Reads {
+    std::vector<uint16_t> columns;  // Of the table itself.
+    std::vector<uint32_t> tables;   // In sub-selects; numbers of the InnerPlan.
+  };
+
   // One table alone, on the embedded store.
   // Errors: kInvalidArgument names the policy, its `where`, line, column and offset in its SQL and
   // what was expected: syntax, unknown column or function, types without an operator, a literal
@@ -164,6 +171,7 @@ class TablePolicy {
   const ProgramPtr& ProgramFor(std::string_view role) const;
 
   const RelationPtr& relation() const;
+  Reads reads() const;
 
  private:
   std::map<std::string, ProgramPtr, std::less<>> by_role_;

@@ -8,20 +8,37 @@
 #include "policy/claims_values.h"
 #include "policy/program.h"
 #include "policy/schema.h"
+#include "policy/subquery.h"
 
 namespace tw::policy {
 namespace {
 
+struct ReadsFound {
+  std::set<uint16_t> columns;
+  std::set<uint32_t> tables;
+
+  void Add(const Expression& e) {
+    if (e.op == Op::kColumn && e.range == 0) columns.insert(static_cast<uint16_t>(e.index));
+    for (const Expression& argument : e.arguments) Add(argument);
+    if (e.query == nullptr) return;
+    for (const QueryRange& range : e.query->ranges) tables.insert(range.table);
+    for (const Expression& condition : e.query->conditions) Add(condition);
+    for (const Expression& target : e.query->target) Add(target);
+  }
+};
+
 // Roles that a policy or an attribute tells apart.
+void AddRolesOf(const SchemaTable& table, std::set<std::string>& roles) {
+  for (const PolicyDefinition& policy : table.policies) {
+    roles.insert(policy.roles.begin(), policy.roles.end());
+  }
+  roles.erase("public");
+}
+
 std::set<std::string> NamedRoles(const Schema& schema) {
   std::set<std::string> roles;
   for (const SchemaRole& role : schema.roles) roles.insert(role.name);
-  for (const SchemaTable& table : schema.tables) {
-    for (const PolicyDefinition& policy : table.policies) {
-      roles.insert(policy.roles.begin(), policy.roles.end());
-    }
-  }
-  roles.erase("public");
+  for (const SchemaTable& table : schema.tables) AddRolesOf(table, roles);
   return roles;
 }
 
@@ -56,6 +73,13 @@ const RelationPtr& TablePolicy::relation() const {
   return others_->relation();
 }
 
+TablePolicy::Reads TablePolicy::reads() const {
+  ReadsFound found;
+  found.Add(others_->condition());
+  for (const auto& [role, program] : by_role_) found.Add(program->condition());
+  return {{found.columns.begin(), found.columns.end()}, {found.tables.begin(), found.tables.end()}};
+}
+
 Result<std::shared_ptr<const TablePolicy>> TablePolicy::Compile(
     RelationPtr relation, std::span<const PolicyDefinition> policies,
     const CompileOptions& options) {
@@ -83,6 +107,20 @@ Result<CatalogPtr> CompileEmbedded(const Schema& schema) {
   }
   catalog->set_inner(std::move(inner));
   return CatalogPtr(std::move(catalog));
+}
+
+Result<CommandPolicies> CompileCommands(const Schema& schema,
+                                        std::span<const SchemaTable> variants) {
+  auto roles = NamedRoles(schema);
+  for (const SchemaTable& variant : variants) AddRolesOf(variant, roles);
+  CommandPolicies commands;
+  auto inner = std::make_shared<InnerPlan>();
+  for (const SchemaTable& variant : variants) {
+    TW_ASSIGN_OR_RETURN(auto policy, CompileTable(schema, variant, roles, *inner));
+    commands.policies.push_back(std::move(policy));
+  }
+  commands.inner = std::move(inner);
+  return commands;
 }
 
 namespace {

@@ -107,6 +107,16 @@ BindingRequest ParseBinding(const json::Value& object) {
   return binding;
 }
 
+// A prefix that nobody guesses, or nothing.
+std::string ClientId(std::string text) {
+  const bool fits =
+      text.size() >= 16 && text.size() <= 64 && std::ranges::all_of(text, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '_' || c == '-';
+      });
+  return fits ? std::move(text) : std::string();
+}
+
 }  // namespace
 
 std::string_view AccessTokenOf(const json::Value& payload) {
@@ -137,6 +147,8 @@ Result<JoinRequest> ParseJoin(const json::Value& payload) {
   request.positions = LenientBool(tidewire["positions"]);
   request.leave = LenientBool(tidewire["leave"]);
   request.since = Text(tidewire["since"]);
+  request.client = ClientId(Text(tidewire["client"]));
+  request.invalidations = LenientBool(tidewire["invalidations"]);
   for (const json::Value& item : config["postgres_changes"].items()) {
     if (item.is_null()) continue;
     if (request.bindings.size() == kBindingsMax) {

@@ -77,6 +77,8 @@ struct JoinRequest {
   bool positions = false;  // Row changes carry their position.
   bool leave = false;      // Rows that leave the filter or the reader's sight are reported.
   std::string since;       // Position to resume from.
+  std::string client;      // Prefix of the mutation ids that its client makes; empty: none.
+  bool invalidations = false;  // Keys to refresh are sent.
 };
 
 // Never fails on odd shapes: what cannot be read takes its default. Errors: kResourceExhausted for

@@ -50,7 +50,7 @@ Result<const StoredTables::Rows*> StoredTables::Read(uint32_t number, uint32_t i
   for (size_t i = 0; i < table.plan.columns.size(); ++i) {
     sql += (i > 0 ? ", " : "") + QuoteIdentifier(relation.columns[table.plan.columns[i]].name);
   }
-  sql += " from " + QuoteIdentifier(relation.table);
+  sql += " from main." + QuoteIdentifier(relation.table);  // Not what shadows it.
   // Where a value has few stored forms SQLite's own indexes can find them.
   std::vector<Value> bound;
   std::string where;

@@ -17,6 +17,8 @@ class StoredTables final : public policy::InnerView {
  public:
   StoredTables(sqlite::Database& database, std::shared_ptr<const policy::InnerPlan> plan);
   ~StoredTables() override;
+  StoredTables(const StoredTables&) = delete;
+  StoredTables& operator=(const StoredTables&) = delete;
 
   // Before each row that is judged: what was read for the last ones may be forgotten.
   void BeginRow();

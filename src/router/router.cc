@@ -66,16 +66,10 @@ std::vector<std::optional<NetChange>> Router::NetOf(const Batch& batch) const {
 }
 
 void Router::Publish(const Batch& batch) {
-  std::optional<policy::InnerTables::View> before;
-  std::optional<policy::InnerTables::View> after;
-  Views views;
   std::span<const policy::InnerTables::Delta> deltas;
-  if (inner_ != nullptr) {
-    deltas = inner_->Apply(batch);
-    before.emplace(inner_->At(batch.changes.front().offset - 1));
-    after.emplace(inner_->At(batch.position.offset));
-    views = {&*before, &*after};
-  }
+  if (inner_ != nullptr) deltas = inner_->Apply(batch);
+  const BatchViews judged(inner_.get(), batch);
+  const Views views = judged.views();
   const auto net = NetOf(batch);
   for (size_t i = 0; i < batch.changes.size(); ++i) {
     const Change& change = batch.changes[i];
@@ -206,14 +200,8 @@ void Router::Deliver(Audience& audience, const io::SharedBytes& frame) {
 
 void Router::Replay(const ChannelSpec& spec, const Batch& batch, Range range,
                     const std::function<void(const io::SharedBytes&)>& send) {
-  std::optional<policy::InnerTables::View> before;
-  std::optional<policy::InnerTables::View> after;
-  Views views;
-  if (inner_ != nullptr) {
-    before.emplace(inner_->At(batch.changes.front().offset - 1));
-    after.emplace(inner_->At(batch.position.offset));
-    views = {&*before, &*after};
-  }
+  const BatchViews judged(inner_.get(), batch);
+  const Views views = judged.views();
   if (replayed_ != batch.changes.data() || replayed_at_ != batch.position) {
     replayed_ = batch.changes.data();
     replayed_at_ = batch.position;

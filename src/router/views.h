@@ -1,6 +1,9 @@
 // The tables that policies look into, before and after a batch.
 #pragma once
 
+#include <optional>
+
+#include "model/change.h"
 #include "policy/inner_tables.h"
 
 namespace tw::router {
@@ -9,6 +12,27 @@ namespace tw::router {
 struct Views {
   const policy::InnerView* before = nullptr;
   const policy::InnerView* after = nullptr;
+};
+
+// Those of a batch that `tables` have taken in.
+class BatchViews {
+ public:
+  BatchViews(const policy::InnerTables* tables, const Batch& batch) {
+    if (tables == nullptr) return;
+    before_.emplace(tables->At(batch.changes.front().offset - 1));
+    after_.emplace(tables->At(batch.position.offset));
+  }
+  BatchViews(const BatchViews&) = delete;
+  BatchViews& operator=(const BatchViews&) = delete;
+
+  // Valid while this lives.
+  Views views() const {
+    return before_ ? Views{&*before_, &*after_} : Views{};
+  }
+
+ private:
+  std::optional<policy::InnerTables::View> before_;
+  std::optional<policy::InnerTables::View> after_;
 };
 
 }  // namespace tw::router

@@ -71,6 +71,13 @@ Channel::Channel(Session& session, std::optional<std::string> join_ref, std::str
       presence_wanted_(request_.presence == protocol::PresenceWish::kOn),
       alive_(std::make_shared<bool>(true)) {
   session_.services_.metrics.channels.Add(1);
+  JoinInvalidations();
+  if (session_.services_.queries == nullptr) return;
+  queries_ = std::make_unique<ChannelQueries>(
+      *session_.services_.queries, session_.version_, topic_, session_.transport_, request_.client,
+      [this](const auto& ref, ReplyStatus status, std::string_view response) {
+        session_.Reply({join_ref_, ref, topic_}, status, response);
+      });
 }
 
 Channel::~Channel() {
@@ -395,6 +402,8 @@ void Channel::OnTruncate(const Relation& relation) {
 ChannelFate Channel::SetClaims(ClaimsPtr claims) {
   claims_ = std::move(claims);
   if (TakeRights() == ChannelFate::kEnds) return ChannelFate::kEnds;
+  if (queries_ != nullptr) queries_->SetClaims(claims_);
+  JoinInvalidations();
   // A channel that is still catching up resolves again, so that its replay uses the new rights.
   if (state_ == ChannelState::kLive) {
     ListenBroadcasts();
@@ -409,6 +418,23 @@ ChannelFate Channel::SetClaims(ClaimsPtr claims) {
   Rebind();
   if (state_ == ChannelState::kLive) TellBindings();
   return ChannelFate::kStays;
+}
+
+void Channel::JoinInvalidations() {
+  if (!request_.invalidations || session_.services_.invalidations == nullptr) return;
+  session_.services_.invalidations->Join(session_.transport_, session_.version_, topic_, *claims_,
+                                         invalidations_);
+}
+
+void Channel::OnQueryMessage(const protocol::ClientMessage& message) {
+  if (queries_ == nullptr) {
+    return session_.Reply({join_ref_, message.ref, topic_}, ReplyStatus::kError,
+                          R"({"reason":"this server has no queries","code":"unknown_query"})");
+  }
+  if (message.event == "query_open") {
+    return queries_->OnOpen(message.ref, message.payload, claims_);
+  }
+  queries_->OnClose(message.ref, message.payload);
 }
 
 void Channel::SendPush(std::string_view event, std::string_view payload) {

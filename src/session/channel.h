@@ -25,6 +25,8 @@
 #include "router/broadcast_history.h"
 #include "router/channel_spec.h"
 #include "router/presence.h"
+#include "session/channel_queries.h"
+#include "session/invalidations.h"
 #include "session/live_feed.h"
 
 namespace tw::session {
@@ -72,6 +74,10 @@ class Channel {
 
   // Whether a new token has to wait, which then is kept in place of one that waits already.
   bool KeepToken(std::string_view token);
+
+  // query_open or query_close.
+  void OnQueryMessage(const protocol::ClientMessage& message);
+  bool follows_queries() const { return queries_ != nullptr && queries_->size() > 0; }
 
   // phx_close or phx_error; the caller removes the channel.
   void SendClose();
@@ -140,6 +146,7 @@ class Channel {
   void GoLive(const Verdict& verdict, Position position);
   void SendCaughtUp(Position position);
   void SendJoinReply(const Verdict& verdict, Position position);
+  void JoinInvalidations();
   void SendPush(std::string_view event, std::string_view payload);
 
   Session& session_;
@@ -157,6 +164,8 @@ class Channel {
   router::Membership membership_;
   std::unique_ptr<BroadcastCatchUp> broadcast_catch_up_;
   router::BroadcastMembership broadcasts_;
+  std::unique_ptr<ChannelQueries> queries_;
+  InvalidationMembership invalidations_;
   router::PresenceMember presence_;
   std::string presence_key_;  // Made when first needed unless the client named one.
   bool presence_wanted_;

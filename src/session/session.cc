@@ -7,6 +7,7 @@
 #include "protocol/broadcast.h"
 #include "protocol/join.h"
 #include "session/channel.h"
+#include "session/live_queries.h"
 #include "websocket/shared_frame.h"
 
 namespace tw::session {
@@ -112,6 +113,9 @@ void Session::OnText(std::string_view text) {
   // A stale join ref belongs to an instance of the channel that is gone.
   if (message->join_ref && *message->join_ref != channel->join_ref()) return;
   if (message->event == "access_token") return OnAccessToken(*channel, *message);
+  if (message->event == "query_open" || message->event == "query_close") {
+    return channel->OnQueryMessage(*message);
+  }
   if (message->event == "broadcast") return OnBroadcast(*channel, *message);
   if (message->event == "presence") {
     Settle(*channel, channel->Presence(message->ref, message->payload));
@@ -157,10 +161,17 @@ void Session::OnBroadcast(Channel& channel, const ClientMessage& message) {
 
 void Session::OnHeartbeat(const ClientMessage& message) {
   const bool positions = std::ranges::any_of(
-      channels_, [](const auto& channel) { return channel->wants_positions(); });
+      channels_, [](const auto& channel) {
+        return channel->wants_positions() || channel->follows_queries();
+      });
   std::string response = "{}";
   if (positions) {
-    response = "{\"tidewire\":{\"position\":\"" + ToString(services_.feed.head()) + "\"}}";
+    response = "{\"tidewire\":{\"position\":\"" + ToString(services_.feed.head()) + "\"";
+    if (services_.queries != nullptr) {
+      response +=
+          ",\"queries\":\"" + ToString(services_.queries->front().settled()) + "\"";
+    }
+    response += "}}";
   }
   Reply({std::nullopt, message.ref, "phoenix"}, ReplyStatus::kOk, response);
 }

@@ -42,6 +42,8 @@ namespace tw::session {
 
 class Channel;
 class Session;
+class Invalidations;
+class LiveQueries;
 enum class ChannelFate : uint8_t;
 
 // Whether channels that are not private may be joined.
@@ -118,6 +120,8 @@ struct SessionServices {
   RightsSource* rights = nullptr;
   // Those of this loop, for what concerns all of them.
   std::unordered_set<Session*> sessions{};
+  LiveQueries* queries = nullptr;  // Null: this server has none.
+  Invalidations* invalidations = nullptr;  // The same.
 };
 
 class Session {

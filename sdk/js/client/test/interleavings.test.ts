@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { initialState, step } from '../src/machine.js';
 import type { Frame, Verdict } from '../src/protocol.js';
-import type { Effect, Event } from '../src/state.js';
+import type { Effect, Event, Fate, Transport } from '../src/state.js';
 
 /** Small and fast; the same seed gives the same run everywhere. */
 function generator(seed: number): () => number {
@@ -33,8 +33,12 @@ class World {
   timers = new Set<string>();
   /** Frames under way to the client; of one socket always in order. */
   wires: Wire[] = [];
-  serverConn = 0;
-  joined: { conn: number; joinRef: string } | null = null;
+  /** The connections that the server has, with the join of the subscription, if it is joined. */
+  served = new Map<number, { joinRef: string | null }>();
+  /** What the network lets through. */
+  passes = new Set<Transport>(['ws', 'sse', 'longpoll', 'poll']);
+  /** Connections that served before another took over. */
+  takeovers = 0;
   /** What the application saw. */
   seen: (string | Verdict)[] = [];
   /** Positions of all changes ever committed, in order. */
@@ -49,8 +53,10 @@ class World {
   }
 
   dispatch(event: Event): void {
-    const [state, effects] = step(this.state, event, { now: 0, random: this.random() });
+    const before = this.state;
+    const [state, effects] = step(before, event, { now: 0, random: this.random() });
     this.state = state;
+    if (before.probe && state.conn === before.probe.conn) this.takeovers++;
     for (const effect of effects) this.perform(effect);
   }
 
@@ -61,13 +67,11 @@ class World {
     } else if (effect.type === 'token') {
       queue.push(() => this.dispatch({ type: 'token', token: 't' }));
     } else if (effect.type === 'connect') {
-      this.serverConn = effect.conn;
-      this.joined = null;
-      if (this.chance(0.85)) queue.push(() => this.dispatch({ type: 'opened', conn: effect.conn }));
+      this.connect(effect.conn, effect.transport);
     } else if (effect.type === 'disconnect') {
-      this.joined = null;
+      this.served.delete(effect.conn);
     } else if (effect.type === 'send') {
-      this.serve(effect.frame);
+      if (this.served.has(effect.conn)) this.serve(effect.conn, effect.frame);
     } else if (effect.type === 'change') {
       this.seen.push(effect.change.position!);
     } else if (effect.type === 'verdict') {
@@ -75,11 +79,23 @@ class World {
     }
   }
 
+  connect(conn: number, transport: Transport): void {
+    if (!this.passes.has(transport)) {
+      // It hangs, or is cut in one of the ways that are told apart.
+      const fate = [undefined, 'unfit', 'down'][Math.floor(this.random() * 3)] as Fate | undefined;
+      const lost = { type: 'lost', conn, code: 1006, reason: '', ...(fate && { fate }) } as const;
+      if (this.chance(0.7)) queue.push(() => this.dispatch(lost));
+    } else if (this.chance(0.85)) {
+      this.served.set(conn, { joinRef: null });
+      queue.push(() => this.dispatch({ type: 'opened', conn }));
+    }
+  }
+
   head(): string {
     return `${this.epoch}:${this.log.length}`;
   }
 
-  toClient(frame: Frame, conn = this.serverConn): void {
+  toClient(conn: number, frame: Frame): void {
     this.wires.push({ conn, frame });
   }
 
@@ -89,15 +105,15 @@ class World {
     return [null, null, 'realtime:t', 'postgres_changes', payload];
   }
 
-  serve([joinRef, ref, topic, event, payload]: Frame): void {
+  serve(conn: number, [joinRef, ref, topic, event, payload]: Frame): void {
     if (this.chance(0.05)) return; // The socket died under it.
     if (event === 'heartbeat') {
       const response = { tidewire: { position: this.head() } };
-      this.toClient([null, ref, topic, 'phx_reply', { status: 'ok', response }]);
+      this.toClient(conn, [null, ref, topic, 'phx_reply', { status: 'ok', response }]);
     }
     if (event !== 'phx_join') return;
     if (this.chance(0.1)) {
-      this.toClient([
+      this.toClient(conn, [
         joinRef,
         ref,
         topic,
@@ -120,12 +136,12 @@ class World {
       postgres_changes: [],
       tidewire: { position: this.head(), recovered, reason },
     };
-    this.toClient([joinRef, ref, topic, 'phx_reply', { status: 'ok', response }]);
+    this.toClient(conn, [joinRef, ref, topic, 'phx_reply', { status: 'ok', response }]);
     if (recovered) {
       // A server may send a little too much: what is known already must not be seen twice.
       if (this.chance(0.3)) from = Math.max(this.trimmed, from - 3);
       for (let o = from + 1; o <= this.log.length; o++) {
-        if (this.log[o - 1]) this.toClient(this.change(o));
+        if (this.log[o - 1]) this.toClient(conn, this.change(o));
       }
       const done = {
         extension: 'tidewire',
@@ -133,9 +149,9 @@ class World {
         message: 'caught_up',
         position: this.head(),
       };
-      this.toClient([joinRef, null, topic, 'system', done]);
+      this.toClient(conn, [joinRef, null, topic, 'system', done]);
     }
-    this.joined = { conn: this.serverConn, joinRef: joinRef! };
+    this.served.get(conn)!.joinRef = joinRef!;
   }
 
   commit(): void {
@@ -143,10 +159,12 @@ class World {
     this.log.push(concerns);
     if (!concerns) return;
     this.committed.push(this.head());
-    if (!this.joined) return;
     const frame = this.change(this.log.length);
-    this.toClient(frame);
-    if (this.chance(0.1)) this.toClient(frame);
+    for (const [conn, { joinRef }] of this.served) {
+      if (joinRef === null) continue;
+      this.toClient(conn, frame);
+      if (this.chance(0.1)) this.toClient(conn, frame);
+    }
   }
 
   /** One frame arrives: any socket's next one, so that old sockets' frames come late. */
@@ -160,8 +178,8 @@ class World {
   }
 
   cut(): void {
-    const conn = this.state.conn;
-    this.joined = null;
+    const conn = this.state.probe && this.chance(0.3) ? this.state.probe.conn : this.state.conn;
+    this.served.delete(conn);
     // What was under way is lost, or arrives much later.
     if (this.chance(0.5)) this.wires = this.wires.filter((wire) => wire.conn !== conn);
     this.dispatch({ type: 'lost', conn, code: 1006, reason: '' });
@@ -175,8 +193,16 @@ class World {
     this.dispatch({ type: 'timer', name });
   }
 
+  /** Another network: other transports pass. */
+  block(): void {
+    this.passes = new Set(transports.filter(() => this.chance(0.6)));
+  }
+
   restart(): void {
-    this.cut();
+    for (const conn of this.served.keys()) {
+      queue.push(() => this.dispatch({ type: 'lost', conn, code: 1012, reason: '' }));
+    }
+    this.served.clear();
     if (this.chance(0.5)) return;
     this.epoch++;
     this.log = [];
@@ -199,9 +225,11 @@ class World {
       else if (roll < 0.97) this.cut();
       else if (roll < 0.98) this.trimmed = Math.floor(this.random() * (this.log.length + 1));
       else if (roll < 0.985) this.restart();
+      else if (roll < 0.99) this.block();
       else this.dispatch({ type: this.chance(0.5) ? 'pause' : 'resume' });
     }
-    // The network heals: everything must settle.
+    // The network heals: everything must settle, by the best transport.
+    this.passes = new Set(transports);
     this.dispatch({ type: 'resume' });
     for (let i = 0; i < 5_000 && !this.settled(); i++) {
       while (queue.length > 0) queue.shift()!();
@@ -212,12 +240,16 @@ class World {
 
   settled(): boolean {
     return (
-      this.state.channels['t']!.phase === 'live' && this.wires.length === 0 && queue.length === 0
+      this.state.channels['t']!.phase === 'live' &&
+      this.state.rung === 0 &&
+      this.wires.length === 0 &&
+      queue.length === 0
     );
   }
 }
 
 const queue: (() => void)[] = [];
+const transports: readonly Transport[] = ['ws', 'sse', 'longpoll', 'poll'];
 
 const base = Number(process.env['TIDEWIRE_SEED'] ?? Date.now() % 1_000_000);
 const runs = Number(process.env['TIDEWIRE_RUNS'] ?? 400);
@@ -226,10 +258,12 @@ it(`every change exactly once and in order, or an honest verdict (seeds ${base}â
   let changes = 0;
   let recoveries = 0;
   let refusals = 0;
+  let takeovers = 0;
   for (let seed = base; seed < base + runs; seed++) {
     queue.length = 0;
     const world = new World(seed);
     world.run(600);
+    takeovers += world.takeovers;
     expect(world.settled(), `settles, seed ${seed}`).toBe(true);
     // Between two `recovered: false` the application must have seen a contiguous run of the log.
     const index = new Map(world.committed.map((position, i) => [position, i]));
@@ -252,9 +286,10 @@ it(`every change exactly once and in order, or an honest verdict (seeds ${base}â
     if (last !== null) expect(last, `complete, seed ${seed}`).toBe(world.committed.length - 1);
   }
   console.log(
-    `seeds ${base}..${base + runs - 1}: ${changes} changes, ${recoveries} recoveries, ${refusals} refusals`,
+    `seeds ${base}..${base + runs - 1}: ${changes} changes, ${recoveries} recoveries, ${refusals} refusals, ${takeovers} takeovers`,
   );
   expect(changes).toBeGreaterThan(1000);
   expect(recoveries).toBeGreaterThan(100);
   expect(refusals).toBeGreaterThan(10);
-});
+  expect(takeovers).toBeGreaterThan(10);
+}, 120_000);

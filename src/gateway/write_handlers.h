@@ -1,0 +1,12 @@
+// Writes of tables over HTTP (docs/queries.md, "Writing").
+#pragma once
+
+namespace tw::gateway {
+
+class Connection;
+
+void HandleTableInsert(Connection& connection);
+void HandleTableUpdate(Connection& connection);
+void HandleTableDelete(Connection& connection);
+
+}  // namespace tw::gateway
