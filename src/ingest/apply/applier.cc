@@ -4,11 +4,14 @@
 
 #include "base/check.h"
 #include "ingest/apply/batch.h"
+#include "ingest/apply/day_work.h"
 #include "ingest/apply/ingest_state.h"
+#include "ingest/apply/postgres_days.h"
 #include "ingest/apply/postgres_effects.h"
 #include "ingest/apply/postgres_pull.h"
 #include "ingest/apply/pull_applier.h"
 #include "ingest/apply/scout.h"
+#include "ingest/apply/sqlite_days.h"
 #include "ingest/apply/sqlite_effects.h"
 #include "ingest/apply/sqlite_pull.h"
 #include "ingest/apply/timer_work.h"
@@ -20,10 +23,13 @@ namespace tw::ingest {
 struct Applier::Parts {
   Parts(std::unique_ptr<PostgresSession> connection,
         std::vector<std::shared_ptr<const Source>> sources, std::unique_ptr<Effects> effects,
-        Clock& clock, telemetry::Registry& metrics, const ApplierOptions& options)
+        std::unique_ptr<DayEffects> day_effects, Clock& clock, telemetry::Registry& metrics,
+        const ApplierOptions& options)
       : session(std::move(connection)),
-        state(std::move(sources), std::move(effects), clock, metrics, options),
-        timer(state) {}
+        state(std::move(sources), std::move(effects), std::move(day_effects), clock, metrics,
+              options),
+        timer(state),
+        days(state) {}
 
   Status ApplyRange(std::span<const DeliveryView> range, ApplyOutcome& total);
   Status Try(std::span<const DeliveryView> range, Isolation isolation, ApplyOutcome& total);
@@ -32,6 +38,7 @@ struct Applier::Parts {
   const std::unique_ptr<PostgresSession> session;  // Null on the embedded store.
   IngestState state;
   TimerWork timer;
+  DayWork days;
   std::unique_ptr<PullApplier> pull;
   // Of a PostgreSQL store only.
   PostgresEffects* prefetching = nullptr;
@@ -48,9 +55,9 @@ Result<std::unique_ptr<Applier>> Applier::Create(sqlite::Database& database,
   TW_CHECK(options.batch_deliveries_max > 0);
   TW_ASSIGN_OR_RETURN(auto effects, SqliteEffects::Create(database, sources));
   TW_ASSIGN_OR_RETURN(auto pull, SqlitePull::Create(database, sources, options.jobs_table));
-  auto parts =
-      std::make_unique<Parts>(nullptr, std::move(sources), std::move(effects), clock, metrics,
-                                       options);
+  TW_ASSIGN_OR_RETURN(auto days, SqliteDays::Create(database, sources));
+  auto parts = std::make_unique<Parts>(nullptr, std::move(sources), std::move(effects),
+                                       std::move(days), clock, metrics, options);
   parts->pull = std::make_unique<PullApplier>(parts->state, std::move(pull));
   TW_RETURN_IF_ERROR(parts->state.Recover());
   return std::unique_ptr<Applier>(new Applier(std::move(parts)));
@@ -63,9 +70,10 @@ std::unique_ptr<Applier> Applier::CreateOnPostgres(
   auto session = std::make_unique<PostgresSession>(database, clock);
   auto effects = std::make_unique<PostgresEffects>(*session, sources);
   auto pull = std::make_unique<PostgresPull>(*session, sources, options.jobs_table);
+  auto days = std::make_unique<PostgresDays>(*session, sources);
   PostgresEffects& prefetching = *effects;
   auto parts = std::make_unique<Parts>(std::move(session), std::move(sources), std::move(effects),
-                                       clock, metrics, options);
+                                       std::move(days), clock, metrics, options);
   parts->pull = std::make_unique<PullApplier>(parts->state, std::move(pull));
   parts->scout = std::make_unique<Scout>(parts->state.sources, prefetching, clock, options);
   parts->prefetching = &prefetching;
@@ -174,7 +182,8 @@ void Applier::Parts::Count(const ApplyOutcome& outcome, ApplyOutcome& total) {
 }
 
 Status Applier::OnTimer(WallTime now) {
-  return parts_->timer.Run(now);
+  TW_RETURN_IF_ERROR(parts_->timer.Run(now));
+  return parts_->days.Run(now);
 }
 
 Status Applier::Observe(std::string_view source, std::string_view channel,

@@ -149,6 +149,7 @@ class PostgresEffects final : public Effects {
   Status FlushAliases();
   Status FlushStates();
   Status FlushLog(uint16_t source);
+  // Null: there is none any more, because it was folded.
   Result<CachedFact*> LoadFact(int64_t id);
   CachedFact& Keep(Fact fact);
   Result<std::optional<Tenant>> OneTenant(std::string sql, const StoredText& parameter);

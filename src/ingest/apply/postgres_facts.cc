@@ -113,7 +113,7 @@ Result<PostgresEffects::CachedFact*> PostgresEffects::LoadFact(int64_t id) {
                       session_.Query("select " + std::string(kFactColumns) +
                                          " from tidewire.fact f where f.id = $1",
                                      {Parameter(text)}));
-  if (rows.empty()) return Fail(ErrorCode::kDataLoss, "no fact " + text);
+  if (rows.empty()) return static_cast<CachedFact*>(nullptr);
   return &Keep(ReadFact(rows, 0));
 }
 
@@ -138,12 +138,12 @@ Result<std::optional<Fact>> PostgresEffects::FindAlias(uint16_t source, std::str
   }
   if (known->second == 0) return std::optional<Fact>();
   TW_ASSIGN_OR_RETURN(const CachedFact* found, LoadFact(known->second));
-  // Merges point to older facts, so the chain ends.
-  while (found->fact.merged_into != 0) {
+  // Merges point to older facts, so the chain ends: at one that counts, or at one that was folded.
+  while (found != nullptr && found->fact.merged_into != 0) {
     TW_CHECK(found->fact.merged_into < found->fact.id);
     TW_ASSIGN_OR_RETURN(found, LoadFact(found->fact.merged_into));
   }
-  return std::optional(found->fact);
+  return found == nullptr ? std::optional<Fact>() : std::optional(found->fact);
 }
 
 Result<std::vector<Fact>> PostgresEffects::FindMatches(uint16_t, std::string_view,
@@ -204,6 +204,7 @@ Result<int64_t> PostgresEffects::InsertFact(uint16_t source, const Fact& fact,
 
 Status PostgresEffects::UpdateFact(const Fact& fact) {
   TW_ASSIGN_OR_RETURN(CachedFact * cached, LoadFact(fact.id));
+  if (cached == nullptr) return Fail(ErrorCode::kDataLoss, "no fact " + std::to_string(fact.id));
   cached->fact = fact;
   if (cached->pending == CachedFact::Pending::kNothing) {
     cached->pending = CachedFact::Pending::kUpdate;
@@ -214,16 +215,9 @@ Status PostgresEffects::UpdateFact(const Fact& fact) {
 
 Status PostgresEffects::InsertAlias(uint16_t source, std::string_view tenant,
                                     std::string_view kind, const FactAlias& alias, int64_t fact) {
-  std::string key = AliasKey(source, tenant, kind, alias);
-  const auto known = aliases_.find(key);
-  if (known != aliases_.end() && known->second != 0) return {};
+  aliases_[AliasKey(source, tenant, kind, alias)] = fact;
   new_aliases_.push_back({source, std::string(tenant), std::string(kind), alias, fact});
-  if (known != aliases_.end()) {
-    known->second = fact;
-    return {};
-  }
-  // One that was not looked for may be there: then the database keeps its own, and is asked.
-  return FlushAliases();
+  return {};
 }
 
 Status PostgresEffects::FlushNewFacts() {
@@ -291,7 +285,12 @@ Status PostgresEffects::FlushChangedFacts() {
 Status PostgresEffects::FlushAliases() {
   if (new_aliases_.empty()) return {};
   postgres::ArrayLiteral columns[6];
-  for (const NewAlias& alias : std::exchange(new_aliases_, {})) {
+  const auto aliases = std::exchange(new_aliases_, {});
+  StringSet written;  // One statement may not write a row twice.
+  for (const NewAlias& alias : aliases) {
+    if (!written.insert(AliasKey(alias.source, alias.tenant, alias.kind, alias.alias)).second) {
+      continue;
+    }
     columns[0].Add(sources_[alias.source]->name);
     columns[1].Add(alias.tenant);
     columns[2].Add(alias.kind);
@@ -304,7 +303,7 @@ Status PostgresEffects::FlushAliases() {
   return session_.Send(
       "insert into tidewire.fact_alias(source, tenant, kind, namespace, value, fact_id) select * "
       "from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::bigint[]) "
-      "on conflict do nothing",
+      "on conflict(value, namespace, kind, tenant, source) do update set fact_id = excluded.fact_id",
       parameters.views());
 }
 

@@ -44,6 +44,31 @@ create table if not exists tidewire.fact_alias(
   primary key(value, namespace, kind, tenant, source)
 );
 
+create table if not exists tidewire.sealed(
+  source text not null,
+  tenant text not null,
+  day text not null,
+  primary key(source, tenant)
+);
+
+create table if not exists tidewire.day_target(
+  source text not null,
+  tenant text not null,
+  metric text not null,
+  day text not null,
+  total bigint not null,
+  sign bigint not null,
+  at timestamptz not null,
+  primary key(source, tenant, metric, day)
+);
+
+create table if not exists tidewire.tenant_zone(
+  source text not null,
+  tenant text not null,
+  zone text not null,
+  primary key(source, tenant)
+);
+
 create table if not exists tidewire.row_state(
   table_name text not null,
   row_key text not null,

@@ -1,6 +1,7 @@
 #include "ingest/apply/scout.h"
 
 #include "ingest/apply/batch.h"
+#include "ingest/apply/day_effects.h"
 
 namespace tw::ingest {
 namespace {
@@ -107,13 +108,48 @@ class NotingEffects final : public Effects {
   Wanted& wanted_;
 };
 
+// Days that nobody has closed.
+class NoDays final : public DayEffects {
+ public:
+  Result<std::vector<SealedTenant>> SealedTenants() override {
+    return std::vector<SealedTenant>();
+  }
+  Status Seal(const SealedTenant&) override { return {}; }
+  Result<std::vector<DayTarget>> DayTargets() override { return std::vector<DayTarget>(); }
+  Status WriteTarget(const DayTarget&, WallTime) override { return {}; }
+  Status RemoveTargets(std::string_view, std::string_view, std::string_view) override {
+    return {};
+  }
+  Result<std::vector<ZonedTenant>> Zones() override { return std::vector<ZonedTenant>(); }
+  Status WriteZone(const ZonedTenant&) override { return {}; }
+  Result<std::vector<PlacedFact>> FactsAfter(int64_t, int) override {
+    return std::vector<PlacedFact>();
+  }
+  Result<std::vector<PlacedFact>> FactsBefore(int64_t, int) override {
+    return std::vector<PlacedFact>();
+  }
+  Status MoveFact(int64_t, std::string_view) override { return {}; }
+  Status RemoveFact(int64_t) override { return {}; }
+  Result<int64_t> SweepAliases(std::string&, int) override { return int64_t{0}; }
+  Result<bool> Folding() override { return false; }
+  Status SetFolding(bool) override { return {}; }
+  Result<DayCount> ReadDay(uint16_t, std::span<const Value>, std::string_view,
+                           std::string_view) override {
+    return DayCount{};
+  }
+  Status WriteAdjusted(uint16_t, std::span<const Value>, std::string_view, std::string_view,
+                       int64_t) override {
+    return {};
+  }
+};
+
 }  // namespace
 
 Scout::Scout(std::vector<std::shared_ptr<const Source>> sources, Effects& effects, Clock& clock,
              const ApplierOptions& options)
     : state_(std::make_unique<IngestState>(std::move(sources),
                                            std::make_unique<NotingEffects>(effects, wanted_),
-                                           clock, metrics_, options)) {}
+                                           std::make_unique<NoDays>(), clock, metrics_, options)) {}
 
 Scout::~Scout() = default;
 
