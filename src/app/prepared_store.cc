@@ -2,6 +2,7 @@
 
 #include "app/channels.h"
 #include "app/source_schema.h"
+#include "ingest/source_compiler.h"
 #include "policy/schema.h"
 #include "query/log_tables.h"
 

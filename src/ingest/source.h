@@ -15,7 +15,6 @@
 #include "base/strings.h"
 #include "ingest/mapping/expression.h"
 #include "ingest/poll/plan.h"
-#include "ingest/schema_view.h"
 #include "ingest/source_config.h"
 #include "model/value.h"
 #include "sqlite/sqlite.h"
@@ -196,12 +195,9 @@ struct Source {
   LogPlan log;
 };
 
-// Checks `config` against the schema (of `database`) and compiles it. `text` is the file's text.
+// Checks `config` against the schema of `database` and compiles it. `text` is the file's text.
 // Errors: kInvalidArgument, one line "file:line:column: reason" per finding, with the nearest name
 // where one was mistyped.
-Result<std::shared_ptr<const Source>> CompileSource(const SourceConfig& config,
-                                                    std::string_view text,
-                                                    const SchemaView& schema);
 Result<std::shared_ptr<const Source>> CompileSource(const SourceConfig& config,
                                                     std::string_view text,
                                                     sqlite::Database& database);

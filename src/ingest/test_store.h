@@ -16,6 +16,7 @@
 #include "ingest/apply/applier.h"
 #include "ingest/apply/postgres_effects.h"
 #include "ingest/source.h"
+#include "ingest/source_compiler.h"
 #include "json/json.h"
 #include "postgres/connection.h"
 #include "sqlite/sqlite.h"
@@ -111,7 +112,7 @@ class TestStore {
         {regex(R"(\btidewire_(?!job'))"), "tidewire."},
         {regex(R"(id integer primary key)"), "id bigint primary key"},
         {regex(R"(select raise\(abort, ('[^']*')\))"), "raise exception $1"},
-        {regex(R"(create trigger (\w+) (before|after) (insert|update|delete) on (\w+)( when ([^;]*?))? begin ([^$]*?) end(?=;|$))"),
+        {regex(R"(create trigger (\w+) (before|after) (insert|update|delete) on ([\w.]+)( when ([^;]*?))? begin ([^$]*?) end(?=;|$))"),
          "create function $1_f() returns trigger language plpgsql as $$$$ begin $7 return "
          "coalesce(new, old); end $$$$; create trigger $1 $2 $3 on $4 for each row when "
          "(true and ($6)) execute function $1_f()"},

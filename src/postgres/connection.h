@@ -2,9 +2,8 @@
 //
 //   Connection ──Query──▶ Rows           ReplicationStream ──bytes──▶ pgoutput ──▶ messages
 //
-// Start here   connection.h (SQL) → pipeline.h (many statements, one wait) → replication.h (a
-//              walsender's stream) → pgoutput.h (its bytes, no I/O) → assembler.h (bytes → whole
-//              transactions).
+// Start here   connection.h (SQL) → replication.h (a walsender's stream) → pgoutput.h (its bytes, no
+//              I/O) → assembler.h (bytes → whole transactions).
 // Errors       By SQLSTATE class: 08, 57P0x, 53300, 55006, 40001, 40P01 → kUnavailable; 28 →
 //              kUnauthenticated; 42501 → kPermissionDenied; 3D000, 42P01, 42703, 42704, 42883 →
 //              kNotFound; 42P06, 42P07, 42710 → kAlreadyExists; 22, 23 and the rest of 42 →
@@ -126,9 +125,7 @@ class Connection {
   pg_conn* handle() { return handle_; }
 
  private:
-  friend class Pipeline;
   explicit Connection(pg_conn* handle) : handle_(handle) {}
-  // Owns the result from here on; its error when it is one.
   Result<Rows> Take(pg_result* result);
 
   pg_conn* handle_ = nullptr;

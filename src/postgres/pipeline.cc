@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "base/check.h"
+#include "postgres/server_error.h"
 
 namespace tw::postgres {
 namespace {
@@ -108,14 +108,15 @@ Result<Rows> Pipeline::Collect() {
         PQclear(result);
         continue;
       }
-      auto taken = connection_.Take(result);
-      if (!taken.ok()) {
-        if (!error) sqlstate_ = connection_.sqlstate();
-        note(taken.error());
+      Rows taken(result);
+      if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
+        auto failed = ErrorOf(result, handle);
+        if (!error) sqlstate_ = failed ? failed->sqlstate : "";
+        note(failed ? std::move(failed->error) : connection_.LastError("").error());
         if (connection_.broken()) break;
       } else if (pending.is_query) {
-        rows = std::move(*taken);
-      } else if (pending.expected == Expected::kOneRow && taken->affected() != 1) {
+        rows = std::move(taken);
+      } else if (pending.expected == Expected::kOneRow && taken.affected() != 1) {
         note(Error{ErrorCode::kUnavailable, "the row was changed by somebody else meanwhile"});
       }
     }
