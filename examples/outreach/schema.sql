@@ -2,7 +2,7 @@
 create table if not exists client_registry(
   bison_workspace_id bigint not null primary key,
   workspace_name text not null unique,
-  is_active boolean not null default 1,
+  is_active boolean not null default true,
   timezone text not null default 'America/New_York',
   bison_api_key text -- a secret: no role may read this table
 );
@@ -90,7 +90,7 @@ create table if not exists scheduled_jobs(
   job_name text not null primary key,
   job_type text,
   schedule text,
-  is_active boolean not null default 1,
+  is_active boolean not null default true,
   endpoint text,
   last_run_at timestamptz,
   last_status text,

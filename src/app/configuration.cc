@@ -67,11 +67,6 @@ Status CheckStore(const Configuration& configuration) {
                 ToString(item.where) + ": tables." + item.key +
                     ".policies: on PostgreSQL the policies are the database's own (create policy)");
   }
-  if (!configuration.main.sources.empty()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                ToString(configuration.main.sources.begin()->where) +
-                    ": sources need the embedded store for now; remove them or store.kind");
-  }
   return {};
 }
 

@@ -1,6 +1,8 @@
 #include "app/prepared_store.h"
 
 #include "app/channels.h"
+#include "app/source_schema.h"
+#include "ingest/source_compiler.h"
 #include "policy/schema.h"
 #include "query/log_tables.h"
 
@@ -108,9 +110,14 @@ Result<PreparedStore> PrepareStore(const Configuration& configuration, const std
     TW_ASSIGN_OR_RETURN(const BatchPtr seeded, prepared.capture->Poll());
     if (seeded == nullptr) break;
   }
+  ingest::SchemaView schema;
+  if (!configuration.sources.empty()) {
+    sqlite::Database& own = prepared.store->database();
+    TW_ASSIGN_OR_RETURN(schema, embedded ? ingest::ReadSchema(own)
+                                         : ReadSourceSchema(configuration.main.store, own));
+  }
   for (const SourceFile& file : configuration.sources) {
-    TW_ASSIGN_OR_RETURN(auto source, ingest::CompileSource(file.config, file.text,
-                                                           prepared.store->database()));
+    TW_ASSIGN_OR_RETURN(auto source, ingest::CompileSource(file.config, file.text, schema));
     if (source->name != file.name) {
       return Fail(ErrorCode::kInvalidArgument, file.file + ": source: '" + source->name +
                                                    "' is named '" + file.name +

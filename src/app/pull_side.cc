@@ -122,8 +122,22 @@ Result<std::unique_ptr<PullSide>> PullSide::Create(const Wiring& wiring) {
            .wake = [thread = &side->thread_] { thread->Wake(); }},
           // The directory's lock allows one process; a lease of an earlier one is nobody's.
           {.download_directory = wiring.data_directory, .owner = "data-directory"}));
-  TW_RETURN_IF_ERROR(wiring.applier.pull().AddJobs(side->puller_->JobRows()));
+  if (const Status added = side->AddJobs(); !added.ok()) {
+    if (wiring.configuration.main.store.kind == StoreKind::kSqlite) {
+      return std::unexpected(added.error());
+    }
+    // A database that is away is asked again by Housekeep; nothing runs before.
+    telemetry::Log(telemetry::Level::kWarning, "JobsLater", "the jobs wait for the database",
+                   {{"error", added.error().message}});
+  }
   return side;
+}
+
+Status PullSide::AddJobs() {
+  if (jobs_added_) return {};
+  TW_RETURN_IF_ERROR(wiring_.applier.pull().AddJobs(puller_->JobRows()));
+  jobs_added_ = true;
+  return {};
 }
 
 void PullSide::Stop() {
@@ -132,6 +146,7 @@ void PullSide::Stop() {
 }
 
 Status PullSide::Housekeep() {
+  TW_RETURN_IF_ERROR(AddJobs());
   TW_ASSIGN_OR_RETURN(auto view, wiring_.applier.pull().ReadView());
   puller_->OnView(std::move(view));
   return wiring_.applier.pull().Trim(wiring_.clock.Wall());

@@ -92,6 +92,8 @@ class PullSide {
   Status Housekeep();
 
  private:
+  Status AddJobs();
+
   explicit PullSide(const Wiring& wiring)
       : wiring_(wiring),
         store_(wiring.store_thread, wiring.worker, wiring.applier.pull()),
@@ -101,6 +103,7 @@ class PullSide {
   StoreThreadPull store_;
   PullThread thread_;
   std::unique_ptr<ingest::Puller> puller_;
+  bool jobs_added_ = false;
   // Ends first: what it still calls is there.
   std::unique_ptr<fetch::CurlTransport> transport_;
 };

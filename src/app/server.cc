@@ -1,6 +1,7 @@
 #include "app/server.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <thread>
 
 #include "app/auth_keys.h"
@@ -70,14 +71,25 @@ struct Server::Parts final : gateway::Readiness {
     if (draining.load()) return "draining";
     if (fatal.load()) return "inbox";
     if (postgres != nullptr && postgres->failed()) return "change log";
-    if (store_thread != nullptr && !store_thread->healthy()) return "store";
+    if (!ApplyingOnPostgres() && store_thread != nullptr && !store_thread->healthy()) {
+      return "store";
+    }
     return {};
   }
 
   std::string DegradedReason() const override {
     // Why is in the log: it names hosts and roles, and this is open to everybody.
-    return postgres == nullptr || postgres->degraded().empty() ? "" : "postgres";
+    if (postgres == nullptr) return {};
+    // Deliveries are accepted and wait in the inbox.
+    const bool applies = store_thread == nullptr || store_thread->healthy();
+    return postgres->degraded().empty() && applies ? "" : "postgres";
   }
+
+  bool ApplyingOnPostgres() const {
+    return configuration.main.store.kind == StoreKind::kPostgres && !prepared.sources.empty();
+  }
+
+  Status MakeApplier();
 
   Status MakeStore();
   Status MakePostgres();
@@ -137,9 +149,7 @@ struct Server::Parts final : gateway::Readiness {
 Status Server::Parts::MakeStore() {
   const std::string path = options.data_directory + "/tidewire.db";
   TW_ASSIGN_OR_RETURN(prepared, PrepareStore(configuration, path, {}, random, metrics));
-  TW_ASSIGN_OR_RETURN(applier, ingest::Applier::Create(prepared.store->database(),
-                                                       prepared.sources, clock, metrics,
-                                                       {.jobs_table = *configuration.main.jobs.table}));
+  TW_RETURN_IF_ERROR(MakeApplier());
   // One store for all sources: the longest keep, the sum of the bytes.
   ingest::RefusedLimits refused_limits{.keep = std::chrono::seconds{0}, .bytes_max = 0};
   for (const auto& source : prepared.sources) {
@@ -163,6 +173,28 @@ Status Server::Parts::MakeStore() {
   return {};
 }
 
+Status Server::Parts::MakeApplier() {
+  const ingest::ApplierOptions applier_options{.jobs_table = *configuration.main.jobs.table};
+  if (!ApplyingOnPostgres()) {
+    TW_ASSIGN_OR_RETURN(applier, ingest::Applier::Create(prepared.store->database(),
+                                                         prepared.sources, clock, metrics,
+                                                         applier_options));
+    return {};
+  }
+  applier = ingest::Applier::CreateOnPostgres({.dsn = configuration.main.store.dsn.Reveal()},
+                                              prepared.sources, clock, metrics, applier_options);
+  const Status recovered = applier->Recover();
+  if (recovered.ok()) return {};
+  // A new inbox must begin behind what the database has; an old one knows where it is.
+  if (!std::filesystem::exists(options.data_directory + "/inbox")) {
+    return Annotate(recovered.error(), "the first start with this data directory needs the database");
+  }
+  telemetry::Log(telemetry::Level::kWarning, "ApplyingLater",
+                 "deliveries are accepted and wait until the database can be used",
+                 {{"error", recovered.error().message}});
+  return {};
+}
+
 Status Server::Parts::MakePostgres() {
   files = io::MakePosixFileSystem(options.data_directory);
   if (configuration.main.store.kind != StoreKind::kPostgres) return {};
@@ -179,7 +211,7 @@ Status Server::Parts::MakeInbox() {
   TW_ASSIGN_OR_RETURN(auto opened, ingest::Inbox::Open(*files, "inbox", random, metrics, log));
   inbox_reader = std::make_unique<ingest::InboxReader>(*files, *opened);
   const uint64_t oldest = opened->tail();
-  if (oldest > log.next_sequence_min) {
+  if (applier->known() && oldest > log.next_sequence_min) {
     telemetry::Log(telemetry::Level::kError, "InboxIncomplete",
                    "the inbox no longer holds deliveries that this database has not applied; was"
                    " the database removed?",

@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include "cli/database.h"
+#include "cli/operator_database.h"
 #include "json/json.h"
 
 namespace tw::cli {
@@ -23,36 +23,29 @@ std::string FilterJson(const DeadArguments& arguments) {
   return writer.Take();
 }
 
-Status List(sqlite::Database& database, const DeadArguments& arguments) {
+Status List(OperatorDatabase& database, const DeadArguments& arguments) {
+  const std::string type = database.TextOf("event_type");
   TW_ASSIGN_OR_RETURN(
-      auto read,
-      database.Prepare(
-          "select id, source, event_type, reason, error, config_version, "
-          "strftime('%Y-%m-%dT%H:%M:%SZ', received_at / 1000000, 'unixepoch') "
-          "from tidewire_dead_letter where (?1 = '' or source = ?1) and (?2 = '' or event_type = ?2) "
-          "and (?3 = '' or reason = ?3) and (?4 = '' or id = cast(?4 as integer)) "
-          "order by id limit ?5"));
-  read.BindText(1, arguments.source);
-  read.BindText(2, arguments.type);
-  read.BindText(3, arguments.reason);
-  read.BindText(4, arguments.id);
-  read.BindInt(5, kListedMax);
+      const auto rows,
+      database.Query("select id, source, " + type + ", reason, error, config_version, " +
+                         database.TimeOf("received_at") + " from " + database.Own("dead_letter") +
+                         " where ($1 = '' or source = $1) and ($2 = '' or " + type +
+                         " = $2) and ($3 = '' or reason = $3) and ($4 = '' or cast(id as text) = "
+                         "$4) order by id limit " +
+                         std::to_string(kListedMax),
+                     {arguments.source, arguments.type, arguments.reason, arguments.id}));
   json::Writer writer;
   writer.Array();
   constexpr const char* kNames[] = {"id",    "source",         "event_type", "reason",
                                     "error", "config_version", "received_at"};
-  for (;;) {
-    TW_ASSIGN_OR_RETURN(const bool row, read.Step());
-    if (!row) break;
+  for (const auto& row : rows) {
     if (arguments.format == Format::kText) {
-      std::printf("%-6s %-12s %-20s %-11s %-21s %s\n", std::string(read.ColumnText(0)).c_str(),
-                  std::string(read.ColumnText(1)).c_str(), std::string(read.ColumnText(2)).c_str(),
-                  std::string(read.ColumnText(3)).c_str(), std::string(read.ColumnText(6)).c_str(),
-                  std::string(read.ColumnText(4)).c_str());
+      std::printf("%-6s %-12s %-20s %-11s %-21s %s\n", row[0].c_str(), row[1].c_str(),
+                  row[2].c_str(), row[3].c_str(), row[6].c_str(), row[4].c_str());
       continue;
     }
     writer.Object();
-    for (int i = 0; i < 7; ++i) writer.Key(kNames[i]).String(read.ColumnText(i));
+    for (size_t i = 0; i < std::size(kNames); ++i) writer.Key(kNames[i]).String(row[i]);
     writer.End();
   }
   writer.End();
@@ -61,7 +54,9 @@ Status List(sqlite::Database& database, const DeadArguments& arguments) {
 }
 
 Status Do(const DeadArguments& arguments) {
-  TW_ASSIGN_OR_RETURN(auto database, OpenBeside(arguments.data_directory));
+  TW_ASSIGN_OR_RETURN(const auto opened,
+                      OperatorDatabase::Open(arguments.data_directory, arguments.config));
+  OperatorDatabase& database = *opened;
   if (arguments.verb == DeadVerb::kList) return List(database, arguments);
   const std::string filter = FilterJson(arguments);
   if (filter == "{}" && !arguments.all) {
@@ -69,7 +64,7 @@ Status Do(const DeadArguments& arguments) {
   }
   const bool retry = arguments.verb == DeadVerb::kRetry;
   TW_ASSIGN_OR_RETURN(const std::string result,
-                      AskServer(database, retry ? "dead_retry" : "dead_discard", filter));
+                      database.AskServer(retry ? "dead_retry" : "dead_discard", filter));
   if (arguments.format == Format::kJson) {
     json::Writer writer;
     writer.Object().Key("result").String(result).End();

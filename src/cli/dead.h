@@ -12,6 +12,7 @@ enum class DeadVerb : uint8_t { kList, kRetry, kDiscard };
 struct DeadArguments {
   DeadVerb verb = DeadVerb::kList;
   std::string data_directory;  // Empty: ./data.
+  std::string config;  // The main file; needed when the store is PostgreSQL.
   // Filters; empty ones take everything.
   std::string source;
   std::string type;

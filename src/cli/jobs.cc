@@ -4,9 +4,8 @@
 #include <vector>
 
 #include "base/strings.h"
-#include "cli/database.h"
+#include "cli/operator_database.h"
 #include "json/json.h"
-#include "sqlite/sqlite.h"
 
 namespace tw::cli {
 namespace {
@@ -20,36 +19,29 @@ struct Job {
   std::string next_run;
 };
 
-Result<std::string> TableOf(sqlite::Database& database) {
-  auto table = database.QueryText("select value from tidewire_state where key = 'jobs_table'");
-  if (table.ok()) return *table;
+Result<std::string> TableOf(OperatorDatabase& database) {
+  auto table =
+      database.Query("select value from " + database.Own("state") + " where key = 'jobs_table'", {});
+  if (table.ok() && !table->empty()) return table->front()[0];
   return Fail(ErrorCode::kFailedPrecondition,
               "no source of this server has streams, so nothing is scheduled");
 }
 
-Result<std::vector<Job>> ReadJobs(sqlite::Database& database, const std::string& table) {
-  StringSet columns;
-  TW_ASSIGN_OR_RETURN(auto names, database.Prepare("select name from pragma_table_info(?1)"));
-  names.BindText(1, table);
-  for (;;) {
-    TW_ASSIGN_OR_RETURN(const bool row, names.Step());
-    if (!row) break;
-    columns.emplace(names.ColumnText(0));
-  }
+Result<std::vector<Job>> ReadJobs(OperatorDatabase& database, const std::string& table) {
+  TW_ASSIGN_OR_RETURN(const StringSet columns, database.Columns(table));
   std::string sql = "select job_name, is_active";
   for (const char* column : {"schedule", "last_run_at", "last_status", "next_run_at"}) {
     sql += columns.contains(column) ? std::string(", ") + column : ", null";
   }
-  TW_ASSIGN_OR_RETURN(auto read, database.Prepare(sql + " from " + sqlite::QuoteIdentifier(table) +
-                                                  " order by job_name"));
+  TW_ASSIGN_OR_RETURN(const auto rows,
+                      database.Query(sql + " from " + database.Quoted(table) + " order by job_name",
+                                     {}));
   std::vector<Job> jobs;
-  for (;;) {
-    TW_ASSIGN_OR_RETURN(const bool row, read.Step());
-    if (!row) return jobs;
-    const auto text = [&](int column) { return std::string(read.ColumnText(column)); };
-    const std::string active = text(1) == "0" || text(1) == "false" ? "no" : "yes";
-    jobs.push_back({text(0), active, text(2), text(3), text(4), text(5)});
+  for (const auto& row : rows) {
+    const bool paused = row[1] == "0" || row[1] == "false" || row[1] == "f";
+    jobs.push_back({row[0], paused ? "no" : "yes", row[2], row[3], row[4], row[5]});
   }
+  return jobs;
 }
 
 void Print(const std::vector<Job>& jobs, Format format) {
@@ -88,17 +80,18 @@ Status MustExist(const std::vector<Job>& jobs, const std::string& name) {
   return Fail(ErrorCode::kNotFound, message);
 }
 
-Status Switch(sqlite::Database& database, const std::string& table, const std::string& name,
-              int active) {
-  TW_ASSIGN_OR_RETURN(auto write, database.Prepare("update " + sqlite::QuoteIdentifier(table) +
-                                                   " set is_active = ?2 where job_name = ?1"));
-  write.BindText(1, name);
-  write.BindInt(2, active);
-  return write.Run();
+Status Switch(OperatorDatabase& database, const std::string& table, const std::string& name,
+              const char* active) {
+  TW_RETURN_IF_ERROR(database.Query("update " + database.Quoted(table) +
+                                        " set is_active = $1 where job_name = $2",
+                                    {active, name}));
+  return {};
 }
 
 Status Do(const JobsArguments& arguments) {
-  TW_ASSIGN_OR_RETURN(auto database, OpenBeside(arguments.data_directory));
+  TW_ASSIGN_OR_RETURN(const auto opened,
+                      OperatorDatabase::Open(arguments.data_directory, arguments.config));
+  OperatorDatabase& database = *opened;
   TW_ASSIGN_OR_RETURN(const std::string table, TableOf(database));
   TW_ASSIGN_OR_RETURN(const auto jobs, ReadJobs(database, table));
   if (arguments.verb == JobsVerb::kList) {
@@ -111,15 +104,15 @@ Status Do(const JobsArguments& arguments) {
     case JobsVerb::kList:
       break;
     case JobsVerb::kRun: {
-      TW_ASSIGN_OR_RETURN(result, AskServer(database, "run", arguments.name));
+      TW_ASSIGN_OR_RETURN(result, database.AskServer("run", arguments.name));
       break;
     }
     case JobsVerb::kPause:
-      TW_RETURN_IF_ERROR(Switch(database, table, arguments.name, 0));
+      TW_RETURN_IF_ERROR(Switch(database, table, arguments.name, "0"));
       result = "paused";
       break;
     case JobsVerb::kResume:
-      TW_RETURN_IF_ERROR(Switch(database, table, arguments.name, 1));
+      TW_RETURN_IF_ERROR(Switch(database, table, arguments.name, "1"));
       result = "resumed";
       break;
   }

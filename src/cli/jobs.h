@@ -12,6 +12,7 @@ enum class JobsVerb : uint8_t { kList, kRun, kPause, kResume };
 struct JobsArguments {
   JobsVerb verb = JobsVerb::kList;
   std::string data_directory;  // Empty: ./data.
+  std::string config;  // The main file; needed when the store is PostgreSQL.
   std::string name;
   Format format = Format::kText;
 };

@@ -88,6 +88,7 @@ void AddJobs(CLI::App& program, JobsArguments& jobs, const std::function<void()>
   const auto add = [&](const char* name, const char* help, JobsVerb what) {
     auto* sub = verb->add_subcommand(name, help);
     sub->add_option("--data", jobs.data_directory, "Its data directory (default: ./data)");
+    sub->add_option("--config", jobs.config, "Its main file; needed when its store is PostgreSQL");
     if (what != JobsVerb::kList) sub->add_option("job", jobs.name, "Name of the job")->required();
     sub->callback([&jobs, run, what] {
       jobs.verb = what;
@@ -107,6 +108,7 @@ void AddDead(CLI::App& program, DeadArguments& dead, const std::function<void()>
   const auto add = [&](const char* name, const char* help, DeadVerb what) {
     auto* sub = verb->add_subcommand(name, help);
     sub->add_option("--data", dead.data_directory, "The server's data directory (default: ./data)");
+    sub->add_option("--config", dead.config, "Its main file; needed when its store is PostgreSQL");
     sub->add_option("--id", dead.id, "Only this one");
     sub->add_option("--source", dead.source, "Only those of this source");
     sub->add_option("--type", dead.type, "Only those of this type");

@@ -18,7 +18,7 @@
 #include "config/environment.h"
 #include "ingest/apply/applier.h"
 #include "ingest/source.h"
-#include "sqlite/sqlite.h"
+#include "ingest/test_store.h"
 #include "telemetry/metrics.h"
 #include "testing/fake_clock.h"
 
@@ -115,7 +115,7 @@ class OutreachTest : public ::testing::Test {
   OutreachTest() {
     std::string pattern = ::testing::TempDir() + "tidewire-XXXXXX";
     directory_ = mkdtemp(pattern.data());
-    Open();
+    db_.emplace(directory_);
     MustOk(db_->Execute(ReadExample("schema.sql")));
     MustOk(db_->Execute(ReadExample("seed.sql")));
     Load(ReadExample("outreach.yaml"));
@@ -126,10 +126,6 @@ class OutreachTest : public ::testing::Test {
     std::filesystem::remove_all(directory_);
   }
 
-  void Open() {
-    db_.emplace(Must(
-        sqlite::Database::Open(directory_ + "/test.db", {.durability = sqlite::Durability::kOff})));
-  }
   void Load(const std::string& yaml) {
     const SourceConfig config = Must(LoadSourceConfig(yaml, "outreach.yaml", environment_));
     source_ = Must(CompileSource(config, yaml, *db_));
@@ -137,13 +133,12 @@ class OutreachTest : public ::testing::Test {
   }
   void Start() {
     applier_.reset();
-    applier_ = Must(Applier::Create(*db_, {source_}, clock_, metrics_));
+    applier_ = Must(db_->MakeApplier({source_}, clock_, metrics_));
   }
   // As after a kill: memory is gone, the database is what was committed.
   void Restart() {
     applier_.reset();
-    db_.reset();
-    Open();
+    db_->Reopen();
     Start();
   }
 
@@ -161,19 +156,8 @@ class OutreachTest : public ::testing::Test {
   ApplyOutcome Send(const std::string& body, std::string_view received = {}) {
     return Apply({Make(body, received)});
   }
-  // Rows as "a|b;c|d"; NULL is "-".
-  std::string Query(const std::string& sql) {
-    auto statement = Must(db_->Prepare(sql));
-    std::string rows;
-    while (Must(statement.Step())) {
-      if (!rows.empty()) rows += ';';
-      for (int i = 0; i < statement.ColumnCount(); ++i) {
-        if (i > 0) rows += '|';
-        rows += statement.ColumnIsNull(i) ? "-" : std::string(statement.ColumnText(i));
-      }
-    }
-    return rows;
-  }
+  // As TestStore's.
+  std::string Query(const std::string& sql) { return db_->Query(sql); }
   std::string Month(std::string_view metric, std::string_view month,
                     std::string_view workspace = "Northwind") {
     return Query("select " + std::string(metric) + " from client_metrics where metric_date = '" +
@@ -203,7 +187,7 @@ class OutreachTest : public ::testing::Test {
   FixedEnvironment environment_;
   testing::FakeClock clock_;
   telemetry::Registry metrics_;
-  std::optional<sqlite::Database> db_;
+  std::optional<TestStore> db_;
   std::shared_ptr<const Source> source_;
   std::unique_ptr<Applier> applier_;
   uint64_t sequence_ = 0;

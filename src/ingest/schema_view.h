@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "model/value.h"
+#include "postgres/connection.h"
 #include "sqlite/sqlite.h"
 
 namespace tw::ingest {
@@ -33,6 +34,14 @@ struct SchemaView {
 
 // Errors: those of sqlite::Database.
 Result<SchemaView> ReadSchema(sqlite::Database& database);
+
+// Tables of the schema public by their name, others as "schema.table". Errors: the connection's.
+Result<SchemaView> ReadSchema(postgres::Connection& connection);
+
+// A schema as JSON text, for a start without the database, and back.
+// Errors: kInvalidArgument for any other text.
+std::string SchemaText(const SchemaView& schema);
+Result<SchemaView> ParseSchemaText(std::string_view text);
 
 // The type that a declared SQLite type stands for: Postgres' names, and SQLite's affinities.
 ColumnType TypeOfDeclaration(std::string_view declared);

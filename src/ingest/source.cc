@@ -11,6 +11,12 @@ Result<std::shared_ptr<const Source>> CompileSource(const SourceConfig& config,
                                                     std::string_view text,
                                                     sqlite::Database& database) {
   TW_ASSIGN_OR_RETURN(const SchemaView schema, ReadSchema(database));
+  return CompileSource(config, text, schema);
+}
+
+Result<std::shared_ptr<const Source>> CompileSource(const SourceConfig& config,
+                                                    std::string_view text,
+                                                    const SchemaView& schema) {
   constexpr size_t kVersionBytes = 6;
   auto source = std::make_shared<Source>();
   source->version = crypto::EncodeHex(crypto::Sha256(text).view().substr(0, kVersionBytes));

@@ -1,6 +1,7 @@
 // Source file as written → Source: resolves names, binds expressions, checks against the schema.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,11 @@
 #include "ingest/source_config.h"
 
 namespace tw::ingest {
+
+// Checks `config` against the schema and compiles it. Errors: as CompileSource of source.h.
+Result<std::shared_ptr<const Source>> CompileSource(const SourceConfig& config,
+                                                    std::string_view text,
+                                                    const SchemaView& schema);
 
 class SourceCompiler {
  public:

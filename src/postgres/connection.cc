@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/strings.h"
+#include "postgres/server_error.h"
 
 namespace tw::postgres {
 namespace {
@@ -79,24 +80,6 @@ std::string SessionOptions(const Keywords& keywords, const ConnectOptions& optio
     AppendOption(text, "statement_timeout", std::to_string(options.statement_timeout.count()));
   }
   for (const auto& [name, value] : options.settings) AppendOption(text, name, value);
-  return text;
-}
-
-// libpq's message in one line, without the password should a server ever repeat it.
-std::string Clean(std::string_view message, std::string_view password) {
-  std::string text;
-  for (const std::string_view line : Split(Trim(message), '\n')) {
-    const std::string_view part = Trim(line);
-    if (part.empty()) continue;
-    if (!text.empty()) text += "; ";
-    text += part;
-  }
-  constexpr size_t kWorthHidingMin = 4;
-  if (password.size() >= kWorthHidingMin) {
-    for (size_t at = text.find(password); at != std::string::npos; at = text.find(password)) {
-      text.replace(at, password.size(), "***");
-    }
-  }
   return text;
 }
 
@@ -232,7 +215,7 @@ Result<Connection> Connection::Open(const ConnectOptions& options) {
   if (handle == nullptr) return Fail(ErrorCode::kResourceExhausted, "out of memory");
   Connection connection(handle);
   if (PQstatus(handle) != CONNECTION_OK) {
-    const std::string message = Clean(PQerrorMessage(handle), keywords.Get("password"));
+    const std::string message = CleanMessage(PQerrorMessage(handle), keywords.Get("password"));
     const ErrorCode code = CodeOfStartMessage(message);
     return Fail(code, message + std::string(AdviceFor(code, message)));
   }
@@ -255,7 +238,7 @@ Connection::~Connection() {
 
 std::unexpected<Error> Connection::LastError(std::string_view context) {
   const char* const password = PQpass(handle_);
-  std::string text = Clean(PQerrorMessage(handle_), password == nullptr ? "" : password);
+  std::string text = CleanMessage(PQerrorMessage(handle_), password == nullptr ? "" : password);
   if (!context.empty()) text = std::string(context) + ": " + text;
   return Fail(broken() ? ErrorCode::kUnavailable : ErrorCode::kInternal, std::move(text));
 }
@@ -270,21 +253,10 @@ Result<Rows> Connection::Take(PGresult* result) {
     default: break;
   }
   const Rows owner(result);
-  const char* const state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-  if (state == nullptr) return LastError("");
-  sqlstate_ = state;
-  const auto field = [&](int code) {
-    const char* const text = PQresultErrorField(result, code);
-    return std::string_view(text == nullptr ? "" : text);
-  };
-  std::string message(field(PG_DIAG_MESSAGE_PRIMARY));
-  if (!field(PG_DIAG_MESSAGE_DETAIL).empty()) {
-    message.append(" (").append(field(PG_DIAG_MESSAGE_DETAIL)).append(")");
-  }
-  if (!field(PG_DIAG_MESSAGE_HINT).empty()) message.append("; ").append(field(PG_DIAG_MESSAGE_HINT));
-  const char* const password = PQpass(handle_);
-  return Fail(CodeOfSqlState(sqlstate_), Clean(message, password == nullptr ? "" : password) +
-                                             " (SQLSTATE " + sqlstate_ + ")");
+  auto error = ErrorOf(result, handle_);
+  if (!error) return LastError("");
+  sqlstate_ = std::move(error->sqlstate);
+  return std::unexpected(std::move(error->error));
 }
 
 Status Connection::Execute(const std::string& sql) {

@@ -290,6 +290,18 @@ test('doctor names what is missing and the SQL that mends it', limit, async (t) 
   assert.equal(bare.table, 'public.bare');
   const identity = found.findings.find((f) => f.code === 'ReplicaIdentityNotFull' && f.table === 'public.invoices');
   assert.equal(identity.sql, 'alter table "public"."invoices" replica identity full');
+  // A role that may neither become the tokens' roles nor see past row-level security.
+  await server.psql(`do $$ begin if to_regrole('follower') is null then create role follower login replication; end if; end $$;
+    grant usage on schema public to follower; grant select on all tables in schema public to follower;
+    create table members(id int primary key); alter table members enable row level security`);
+  const plain = doctor(cluster.dsn(server.database, 'follower')).findings;
+  const mends = (code) => plain.filter((finding) => finding.code === code).map((finding) => finding.sql);
+  assert.ok(mends('RoleNotAssumable').includes('grant "authenticated" to "follower"'), JSON.stringify(plain));
+  assert.deepEqual(mends('RowSecurityHidesInnerRows'), ['alter role "follower" bypassrls']);
+  assert.ok(mends('RowSecurityHidesRows').length > 0);
+  await server.psql('grant authenticated, anon to follower');
+  const after = doctor(cluster.dsn(server.database, 'follower')).findings.map((finding) => finding.code);
+  assert.ok(!after.includes('RoleNotAssumable'));
   assert.equal(doctor(cluster.dsn('no_such_database')).code, 3);
   assert.equal(doctor('postgres://postgres@127.0.0.1:1/x').code, 5);
   const secretly = doctor('postgres://u:s3cret@127.0.0.1:99999/x');

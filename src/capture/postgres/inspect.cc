@@ -23,6 +23,7 @@ class Inspector {
     TW_RETURN_IF_ERROR(CheckSlot());
     TW_RETURN_IF_ERROR(CheckPublication());
     TW_RETURN_IF_ERROR(CheckTables());
+    TW_RETURN_IF_ERROR(CheckReaders());
     TW_RETURN_IF_ERROR(CheckSettings());
     return std::move(findings_);
   }
@@ -235,6 +236,51 @@ class Inspector {
           "row-level security of " + name + " applies to role " + role +
               ": reads over HTTP would miss rows and are refused",
           "alter role " + role + " bypassrls", name);
+    }
+    return {};
+  }
+
+  // Reads, claims and policies that only the database can decide are asked as the token's role.
+  Status CheckReaders() {
+    constexpr int kVersionWithSet = 160'000;
+    const std::string how = connection_.server_version() >= kVersionWithSet ? "set" : "member";
+    TW_ASSIGN_OR_RETURN(
+        const auto roles,
+        connection_.Query(
+            "select r.rolname, current_user from pg_catalog.pg_roles r where not r.rolsuper and"
+            " r.rolname !~ '^pg_' and r.rolname <> current_user and not pg_has_role(current_user,"
+            " r.oid, $2) and exists (select from pg_catalog.pg_publication_tables p join"
+            " pg_catalog.pg_namespace n on n.nspname = p.schemaname join pg_catalog.pg_class c on"
+            " c.relnamespace = n.oid and c.relname = p.tablename where p.pubname = $1 and"
+            " has_schema_privilege(r.oid, n.oid, 'usage') and has_any_column_privilege(r.oid, c.oid,"
+            " 'select') and (not r.rolcanlogin or exists (select from pg_catalog.pg_policy y where"
+            " y.polrelid = c.oid and r.oid = any(y.polroles)))) order by 1",
+            {Parameter(options_.publication), Parameter(how)}));
+    for (size_t i = 0; i < roles.size(); ++i) {
+      const std::string role(roles.Text(i, 0));
+      Add(Severity::kWarning, "RoleNotAssumable",
+          "role " + QuoteIdentifier(roles.Text(i, 1)) + " may not SET ROLE to '" + role +
+              "': tokens of this role are refused rows, because what they may see is asked as"
+              " that role",
+          "grant " + QuoteIdentifier(role) + " to " + QuoteIdentifier(roles.Text(i, 1)));
+    }
+    // Tables that are not followed, and that policies look into.
+    TW_ASSIGN_OR_RETURN(
+        const auto hidden,
+        connection_.Query(
+            "select n.nspname || '.' || c.relname, current_user from pg_catalog.pg_class c join"
+            " pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'p') and"
+            " row_security_active(c.oid) and not exists (select from"
+            " pg_catalog.pg_publication_tables p where p.pubname = $1 and p.schemaname = n.nspname"
+            " and p.tablename = c.relname) order by 1",
+            {Parameter(options_.publication)}));
+    for (size_t i = 0; i < hidden.size(); ++i) {
+      const std::string table(hidden.Text(i, 0));
+      Add(Severity::kWarning, "RowSecurityHidesInnerRows",
+          "row-level security of " + table + " applies to role " +
+              QuoteIdentifier(hidden.Text(i, 1)) +
+              ": policies that look into it can show nothing",
+          "alter role " + QuoteIdentifier(hidden.Text(i, 1)) + " bypassrls", table);
     }
     return {};
   }

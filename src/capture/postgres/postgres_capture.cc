@@ -170,6 +170,16 @@ Status PostgresCapture::RunOnce() {
   TW_RETURN_IF_ERROR(Prepare(session));
   const Status ended = Stream(session);
   session.stream.Close();
+  // Decoding looks for the publication in the catalogue as it was at that place of the log, so that
+  // making it again does not help a slot that is still before it.
+  const std::string missing =
+      "publication \"" + options_.source.publication + "\" does not exist";
+  if (ended.ok() || ended.error().message.find(missing) == std::string::npos) return ended;
+  telemetry::Log(Level::kError, "PublicationWasDropped",
+                 "changes were committed while there was no publication: they are lost, the slot is"
+                 " made anew and clients read anew",
+                 {{"publication", options_.source.publication}, {"slot", options_.source.slot}});
+  if (options_.source.slot_kind == SlotKind::kDurable) TW_RETURN_IF_ERROR(DropSlot(session));
   return ended;
 }
 

@@ -124,6 +124,7 @@ class PostgresCapture {
   Status WaitForRoom(Session& session);
   Status Reply(Session& session, bool now);
   Status Tick(Session& session);
+  Status DropSlot(Session& session);
   Status GuardWal(Session& session);
   void SetDegraded(std::string reason);
   void Sleep(std::chrono::milliseconds time);

@@ -230,6 +230,11 @@ Status PostgresCapture::GuardWal(Session& session) {
                  "the slot holds back more WAL than store.wal_keep_max: it is dropped, changes are"
                  " lost and clients read anew",
                  {{"retained_bytes", retained}, {"slot", options_.source.slot}});
+  TW_RETURN_IF_ERROR(DropSlot(session));
+  return Fail(ErrorCode::kResourceExhausted, "store.wal_keep_max was reached; the slot is made anew");
+}
+
+Status PostgresCapture::DropSlot(Session& session) {
   session.stream.Close();
   // The walsender needs a moment to let go; dropping an active slot raises.
   const std::string terminate =
@@ -240,11 +245,10 @@ Status PostgresCapture::GuardWal(Session& session) {
     constexpr int kAttemptsMax = 50;
     const auto dropped = session.sql.Query("select pg_drop_replication_slot($1)",
                                            {Parameter(options_.source.slot)});
-    if (dropped.ok()) break;
+    if (dropped.ok()) return {};
     if (attempt == kAttemptsMax) return std::unexpected(dropped.error());
     Sleep(std::chrono::milliseconds{100});
   }
-  return Fail(ErrorCode::kResourceExhausted, "store.wal_keep_max was reached; the slot is made anew");
 }
 
 }  // namespace tw::capture

@@ -216,6 +216,12 @@ std::string MigrationSql(const SourceOptions& options, std::string_view role) {
            user + ";\n";
   }
   sql +=
+      "\n-- Reads, claims and some policies are asked as the role of a token.\ndo $$ declare r text;"
+      " begin\n  foreach r in array array['anon', 'authenticated', 'service_role'] loop\n    if"
+      " to_regrole(r) is not null then execute format('grant %I to %I', r, " +
+      QuoteLiteral(role) + "); end if;\n  end loop;\nend $$;\n\n-- Where webhooks and polls are "
+      "accounted for, if there are any.\ncreate schema if not exists tidewire authorization " + user +
+      ";\n"
       "\n-- Tells the stream, at their place in it, of changed policies, grants and tables.\n"
       "create or replace function public.tidewire_ddl() returns event_trigger language plpgsql"
       " as $$\nbegin\n  perform pg_logical_emit_message(true, 'tidewire.ddl', tg_tag);\nend $$;\n"

@@ -6,7 +6,11 @@
 #include "ingest/apply/batch.h"
 #include "ingest/apply/day_work.h"
 #include "ingest/apply/ingest_state.h"
+#include "ingest/apply/postgres_days.h"
+#include "ingest/apply/postgres_effects.h"
+#include "ingest/apply/postgres_pull.h"
 #include "ingest/apply/pull_applier.h"
+#include "ingest/apply/scout.h"
 #include "ingest/apply/sqlite_days.h"
 #include "ingest/apply/sqlite_effects.h"
 #include "ingest/apply/sqlite_pull.h"
@@ -17,10 +21,12 @@
 namespace tw::ingest {
 
 struct Applier::Parts {
-  Parts(std::vector<std::shared_ptr<const Source>> sources, std::unique_ptr<Effects> effects,
+  Parts(std::unique_ptr<PostgresSession> connection,
+        std::vector<std::shared_ptr<const Source>> sources, std::unique_ptr<Effects> effects,
         std::unique_ptr<DayEffects> day_effects, Clock& clock, telemetry::Registry& metrics,
         const ApplierOptions& options)
-      : state(std::move(sources), std::move(effects), std::move(day_effects), clock, metrics,
+      : session(std::move(connection)),
+        state(std::move(sources), std::move(effects), std::move(day_effects), clock, metrics,
               options),
         timer(state),
         days(state) {}
@@ -29,10 +35,14 @@ struct Applier::Parts {
   Status Try(std::span<const DeliveryView> range, Isolation isolation, ApplyOutcome& total);
   void Count(const ApplyOutcome& outcome, ApplyOutcome& total);
 
+  const std::unique_ptr<PostgresSession> session;  // Null on the embedded store.
   IngestState state;
   TimerWork timer;
   DayWork days;
   std::unique_ptr<PullApplier> pull;
+  // Of a PostgreSQL store only.
+  PostgresEffects* prefetching = nullptr;
+  std::unique_ptr<Scout> scout;
 };
 
 Applier::Applier(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -46,18 +56,40 @@ Result<std::unique_ptr<Applier>> Applier::Create(sqlite::Database& database,
   TW_ASSIGN_OR_RETURN(auto effects, SqliteEffects::Create(database, sources));
   TW_ASSIGN_OR_RETURN(auto pull, SqlitePull::Create(database, sources, options.jobs_table));
   TW_ASSIGN_OR_RETURN(auto days, SqliteDays::Create(database, sources));
-  auto parts = std::make_unique<Parts>(std::move(sources), std::move(effects), std::move(days),
-                                       clock, metrics, options);
-  IngestState& state = parts->state;
-  parts->pull = std::make_unique<PullApplier>(state, std::move(pull));
-  TW_ASSIGN_OR_RETURN(state.applied_sequence, state.effects->ReadAppliedSequence());
-  state.metrics.sequence.Set(static_cast<int64_t>(state.applied_sequence));
-  TW_RETURN_IF_ERROR(state.Abandon());
+  auto parts = std::make_unique<Parts>(nullptr, std::move(sources), std::move(effects),
+                                       std::move(days), clock, metrics, options);
+  parts->pull = std::make_unique<PullApplier>(parts->state, std::move(pull));
+  TW_RETURN_IF_ERROR(parts->state.Recover());
   return std::unique_ptr<Applier>(new Applier(std::move(parts)));
+}
+
+std::unique_ptr<Applier> Applier::CreateOnPostgres(
+    const PostgresSessionOptions& database, std::vector<std::shared_ptr<const Source>> sources,
+    Clock& clock, telemetry::Registry& metrics, const ApplierOptions& options) {
+  TW_CHECK(options.batch_deliveries_max > 0);
+  auto session = std::make_unique<PostgresSession>(database, clock);
+  auto effects = std::make_unique<PostgresEffects>(*session, sources);
+  auto pull = std::make_unique<PostgresPull>(*session, sources, options.jobs_table);
+  auto days = std::make_unique<PostgresDays>(*session, sources);
+  PostgresEffects& prefetching = *effects;
+  auto parts = std::make_unique<Parts>(std::move(session), std::move(sources), std::move(effects),
+                                       std::move(days), clock, metrics, options);
+  parts->pull = std::make_unique<PullApplier>(parts->state, std::move(pull));
+  parts->scout = std::make_unique<Scout>(parts->state.sources, prefetching, clock, options);
+  parts->prefetching = &prefetching;
+  return std::unique_ptr<Applier>(new Applier(std::move(parts)));
+}
+
+Status Applier::Recover() {
+  return parts_->state.Recover();
 }
 
 uint64_t Applier::applied_sequence() const {
   return parts_->state.applied_sequence.load(std::memory_order_relaxed);
+}
+
+bool Applier::known() const {
+  return parts_->state.known;
 }
 
 PullApplier& Applier::pull() {
@@ -74,6 +106,7 @@ Result<ApplyOutcome> Applier::Apply(std::span<const Delivery> deliveries) {
 Result<ApplyOutcome> Applier::Apply(std::span<const DeliveryView> deliveries) {
   TW_CHECK(std::ranges::is_sorted(deliveries, std::less_equal<>{}, &DeliveryView::sequence) ||
            deliveries.size() < 2);
+  TW_RETURN_IF_ERROR(parts_->state.Recover());
   const auto first = std::ranges::find_if(deliveries, [&](const DeliveryView& delivery) {
     return delivery.sequence > applied_sequence();
   });
@@ -113,13 +146,17 @@ Status Applier::Parts::Try(std::span<const DeliveryView> range, Isolation isolat
   TW_RETURN_IF_ERROR(state.Begin());
   Batch batch(state, isolation);
   const auto work = [&]() -> Status {
+    // An event that is looked at alone may be one that a look breaks.
+    if (scout != nullptr && isolation == Isolation::kWhole) {
+      TW_RETURN_IF_ERROR(prefetching->Prefetch(scout->Look(range)));
+    }
     for (const DeliveryView& delivery : range) TW_RETURN_IF_ERROR(batch.Add(delivery));
     TW_RETURN_IF_ERROR(batch.Finish());
     TW_RETURN_IF_ERROR(state.effects->WriteAppliedSequence(range.back().sequence));
     return state.Commit();
   };
   if (const Status done = work(); !done.ok()) {
-    TW_RETURN_IF_ERROR(state.Abandon());
+    state.Abandon();
     return done;
   }
   state.applied_sequence = range.back().sequence;
@@ -178,7 +215,7 @@ Status Applier::Observe(std::string_view source, std::string_view channel,
     return state.Commit();
   };
   const Status done = work();
-  if (!done.ok()) TW_RETURN_IF_ERROR(state.Abandon());
+  if (!done.ok()) state.Abandon();
   return done;
 }
 

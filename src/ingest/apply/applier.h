@@ -9,7 +9,8 @@
 // Promises     What Apply returns ok for is committed with the sequence it reached: after a restart
 //              the applier continues at applied_sequence() + 1, and a delivery that is handed in
 //              again is skipped. A poison event never stops the others.
-// Owns         The tables tidewire_… of schema.h, and what the source files name.
+// Owns         The tables tidewire_… of schema.h, or the schema tidewire of postgres_schema.h, and
+//              what the source files name.
 // Thread       The store thread only.
 #pragma once
 
@@ -22,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "ingest/apply/postgres_session.h"
 #include "ingest/inbox/delivery.h"
 #include "ingest/source.h"
 #include "sqlite/sqlite.h"
@@ -65,10 +67,22 @@ class Applier {
                                                  std::vector<std::shared_ptr<const Source>> sources,
                                                  Clock& clock, telemetry::Registry& metrics,
                                                  const ApplierOptions& options = {});
+  // The same on a PostgreSQL database, whose tables the sources were checked against. Does not
+  // connect: what cannot be done while nobody answers is done by the next call.
+  static std::unique_ptr<Applier> CreateOnPostgres(
+      const PostgresSessionOptions& database, std::vector<std::shared_ptr<const Source>> sources,
+      Clock& clock, telemetry::Registry& metrics, const ApplierOptions& options = {});
   ~Applier();
 
-  // The last inbox sequence whose effects are committed; 0 before the first. Any thread.
+  // Reads how far the store is, if that is not known: after CreateOnPostgres, and after an error.
+  // Apply does it by itself. Errors: as Apply.
+  Status Recover();
+  // The last inbox sequence whose effects are committed; 0 before the first and before Recover.
+  // After an error it may be behind. Any thread.
   uint64_t applied_sequence() const;
+
+  // Whether applied_sequence() is what is committed. The store thread only.
+  bool known() const;
 
   // Applies deliveries in inbox order; sequences must rise. Those up to applied_sequence() are
   // skipped. Every delivery ends with a row in its source's log table.

@@ -136,10 +136,9 @@ Result<EventResult> Batch::ApplyIsolated(const EventOrigin& origin,
   auto result = state_.events.Apply(origin, event.item, event.parent);
   Status flushed;
   if (result.ok()) flushed = state_.counters.Flush(now_);
-  if (result.ok() && flushed.ok()) {
-    TW_RETURN_IF_ERROR(state_.effects->Release());
-    return result;
-  }
+  // A database may tell only now what it thinks of the event.
+  if (result.ok() && flushed.ok()) flushed = state_.effects->Release();
+  if (result.ok() && flushed.ok()) return result;
   const Error error = result.ok() ? flushed.error() : result.error();
   if (!IsPermanent(error)) return std::unexpected(error);
   state_.counters.Clear();

@@ -34,7 +34,7 @@ Status DayWork::InTransaction(Work work) {
   TW_RETURN_IF_ERROR(state_.Begin());
   Status done = work();
   if (done.ok()) done = state_.Commit();
-  if (!done.ok()) TW_RETURN_IF_ERROR(state_.Abandon());
+  if (!done.ok()) state_.Abandon();
   return done;
 }
 

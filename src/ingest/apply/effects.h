@@ -36,7 +36,8 @@ class Effects {
  public:
   virtual ~Effects() = default;
 
-  // One transaction at a time; savepoints nest in it, one deep.
+  // One transaction at a time; savepoints nest in it, one deep. A write may be refused later than it
+  // was asked for: by a read, Release, or Commit.
   virtual Status Begin() = 0;
   virtual Status Commit() = 0;
   virtual void Rollback() = 0;

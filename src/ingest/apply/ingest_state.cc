@@ -42,22 +42,31 @@ IngestState::IngestState(std::vector<std::shared_ptr<const Source>> all,
   }
 }
 
-Status IngestState::Begin() {
-  tenants.Forget();
-  metrics.transactions.Add();
-  return effects->Begin();
-}
-
-Status IngestState::Abandon() {
-  effects->Rollback();
-  counters.Clear();
+Status IngestState::Recover() {
+  if (known) return {};
+  TW_ASSIGN_OR_RETURN(applied_sequence, effects->ReadAppliedSequence());
+  metrics.sequence.Set(static_cast<int64_t>(applied_sequence));
   TW_RETURN_IF_ERROR(days.Load());
   parked.clear();
   for (size_t i = 0; i < sources.size(); ++i) {
     TW_ASSIGN_OR_RETURN(auto keys, effects->ParkedTenants(sources[i]->name));
     for (std::string& key : keys) parked.emplace(static_cast<uint16_t>(i), std::move(key));
   }
+  known = true;
   return {};
+}
+
+Status IngestState::Begin() {
+  TW_RETURN_IF_ERROR(Recover());
+  tenants.Forget();
+  metrics.transactions.Add();
+  return effects->Begin();
+}
+
+void IngestState::Abandon() {
+  effects->Rollback();
+  counters.Clear();
+  known = false;
 }
 
 std::string_view HealthOf(const FreshnessPlan& plan, std::chrono::microseconds silence) {

@@ -27,8 +27,11 @@ struct IngestState {
               std::unique_ptr<DayEffects> day_effects, Clock& time, telemetry::Registry& metrics,
               const ApplierOptions& limits);
 
-  // Undoes the open transaction, and what memory knew of it. Errors: those of Effects.
-  Status Abandon();
+  // Undoes the open transaction, and what memory knew of it: what is committed is read again before
+  // the next one, because the answer to a commit can get lost.
+  void Abandon();
+  // Reads what is committed, where that is not known. Errors: those of Effects.
+  Status Recover();
   // At the start of every transaction.
   Status Begin();
   Status Commit() { return effects->Commit(); }
@@ -43,6 +46,7 @@ struct IngestState {
   Tenants tenants;
   EventApplier events;
   std::atomic<uint64_t> applied_sequence = 0;  // Written by the store thread, read by any.
+  bool known = false;  // applied_sequence and parked are what is committed.
   // Tenants that events wait for, by (source, key).
   std::set<std::pair<uint16_t, std::string>> parked;
   // Webhook deliveries since the start, by (source, tenant id): what a fallback counts by.

@@ -35,7 +35,7 @@ Status PullApplier::InTransaction(Work work) {
   TW_RETURN_IF_ERROR(state_.Begin());
   Status done = work();
   if (done.ok()) done = state_.Commit();
-  if (!done.ok()) TW_RETURN_IF_ERROR(state_.Abandon());
+  if (!done.ok()) state_.Abandon();
   return done;
 }
 
@@ -43,6 +43,7 @@ Status PullApplier::AddJobs(std::span<const JobRow> jobs) {
   return InTransaction([&]() -> Status {
     // For the command line, which has no configuration at hand.
     TW_RETURN_IF_ERROR(effects_->WriteState("jobs_table", state_.options.jobs_table));
+    jobs_.clear();
     for (const JobRow& job : jobs) {
       jobs_.push_back(job.name);
       TW_RETURN_IF_ERROR(effects_->WriteJob(job));

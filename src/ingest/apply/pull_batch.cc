@@ -135,9 +135,10 @@ Status PullBatch::Observe(const EventOrigin& origin, const EventPlan& plan,
   }
   auto applied = state_.events.ApplyRecord(origin, plan, tenant_, record, parent, columns);
   if (isolated && applied.ok()) {
-    if (const Status sums = state_.counters.Flush(now_); !sums.ok()) {
-      applied = std::unexpected(sums.error());
-    }
+    Status sums = state_.counters.Flush(now_);
+    // A database may tell only now what it thinks of the record.
+    if (sums.ok()) sums = state_.effects->Release();
+    if (!sums.ok()) applied = std::unexpected(sums.error());
   }
   if (!applied.ok()) {
     if (!isolated || !IsPermanent(applied.error())) return std::unexpected(applied.error());
@@ -148,8 +149,6 @@ Status PullBatch::Observe(const EventOrigin& origin, const EventPlan& plan,
     dead.reason = "constraint";
     dead.error = applied.error().message;
     applied = std::move(dead);
-  } else if (isolated) {
-    TW_RETURN_IF_ERROR(state_.effects->Release());
   }
   if (applied->status == EventStatus::kDead) {
     ++result_.dead;

@@ -91,10 +91,30 @@ Result<std::vector<Value>> KeyOf(const RowWrite& write) {
   return key;
 }
 
+// Equal but for white space and the order of keys, which jsonb does not keep.
+bool SameJson(const json::Value& a, const json::Value& b) {
+  if (a.is_object() && b.is_object()) {
+    return a.members().size() == b.members().size() &&
+           std::ranges::all_of(a.members(), [&](const json::Member& member) {
+             const json::Value* other = b.Find(member.key);
+             return other != nullptr && SameJson(member.value, *other);
+           });
+  }
+  if (a.is_array() && b.is_array()) {
+    return std::ranges::equal(a.items(), b.items(), SameJson);
+  }
+  return a.kind() == b.kind() && a.ToText() == b.ToText();
+}
+
 // Equal as the database would store them: it has no booleans of its own, and a column's affinity
 // makes numbers of texts.
-bool SameStored(const Value& stored, const Value& wanted) {
+bool SameStored(const Value& stored, const Value& wanted, ColumnType type) {
   if (stored == wanted) return true;
+  if (type == ColumnType::kJson && stored.AsText() != nullptr && wanted.AsText() != nullptr) {
+    const auto before = json::Parse(*stored.AsText());
+    const auto after = json::Parse(*wanted.AsText());
+    return before.ok() && after.ok() && SameJson(before->root(), after->root());
+  }
   if (const bool* flag = wanted.AsBool()) return stored == Value(int64_t{*flag ? 1 : 0});
   // A numeric column gives "12.50" back as 12.5.
   if (const double* number = stored.AsDouble()) {
@@ -197,7 +217,7 @@ Result<RowChange> RowWriter::Update(const RowWrite& write, std::span<const Value
       } else {
         older.Set(name, write.version);
       }
-      if (!SameStored(stored[i], value)) changed.push_back({name, std::move(value)});
+      if (!SameStored(stored[i], value, plan.set[i].type)) changed.push_back({name, std::move(value)});
     }
     if (newest) state.version = write.version;
     state.older = older.Encode();

@@ -166,7 +166,7 @@ TEST_F(CsvTest, C1_TheSameFileAgainChangesNothing) {
   Load(kSchema, Yaml(kCsv));
   const std::string file = std::string(kHead) + "A1,2026-01-01T00:00:00Z,1,a@x\n";
   RunWith(file);
-  MustOk(db_->Execute("create table touched(n); create trigger t after update on donation begin "
+  MustOk(db_->Execute("create table touched(n integer); create trigger t after update on donation begin "
                       "insert into touched values(1); end"));
   RunWith(file);
   EXPECT_EQ(LastRun(), "success|-");

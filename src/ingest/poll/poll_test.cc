@@ -18,7 +18,7 @@ create table item(org_id bigint not null, id bigint not null, title text, price 
 create table fresh(org_id bigint not null, source text not null, last_synced_at timestamptz,
   status text, error text, rows bigint, next_due timestamptz, run text,
   primary key(org_id, source));
-insert into org values (1, 'One', 1, 'UTC', 'key-1');
+insert into org values (1, 'One', true, 'UTC', 'key-1');
 )";
 
 // `http` goes below http:, `stream` below the stream.
@@ -291,7 +291,7 @@ TEST_F(PollTest, P8_ALinkToElsewhereIsRefused) {
 
 TEST_F(PollTest, P9_ATenantWhoseKeyIsRefusedPausesAndTheOthersGoOn) {
   shop_.Fill(3);
-  Load(std::string(kSchema) + "insert into org values (2, 'Two', 1, 'UTC', 'key-2');",
+  Load(std::string(kSchema) + "insert into org values (2, 'Two', true, 'UTC', 'key-2');",
        Yaml(std::string(kPaged) + kUpsert));
   transport_.script = [&](const fetch::Request& request) -> Result<fetch::Response> {
     if (request.headers[0].value == "Bearer key-1") return Answered(401);
@@ -328,7 +328,7 @@ TEST_F(PollTest, P10_AnotherTenantsDataIsRefused) {
     const std::string team = active.find("\"2\"") != std::string::npos ? "2" : "1";
     return Json(R"({"data":[{"id":1,"workspace":)" + team + "}]}");
   };
-  Load(std::string(kSchema) + "insert into org values (2, 'Two', 1, 'UTC', 'key-2');", yaml);
+  Load(std::string(kSchema) + "insert into org values (2, 'Two', true, 'UTC', 'key-2');", yaml);
   Run("sync");
   // One after another, each with its own data.
   EXPECT_EQ(Query("select org_id, status from fresh order by 1"), "1|success;2|success");
@@ -531,7 +531,7 @@ TEST_F(PollTest, ARecordThatTheDatabaseRefusesEndsAsADeadRecordAndTheOthersAreAp
 
 TEST_F(PollTest, AMissingCredentialFailsThatTenantAlone) {
   shop_.Fill(2);
-  Load(std::string(kSchema) + "insert into org values (2, 'Two', 1, 'UTC', null);",
+  Load(std::string(kSchema) + "insert into org values (2, 'Two', true, 'UTC', null);",
        Yaml(std::string(kPaged) + kUpsert));
   Run("sync");
   EXPECT_EQ(Query("select org_id, status, error from fresh order by 1"),

@@ -76,8 +76,7 @@ class PullTest : public ::testing::Test {
   PullTest() {
     std::string pattern = ::testing::TempDir() + "tidewire-pull-XXXXXX";
     directory_ = mkdtemp(pattern.data());
-    db_.emplace(Must(
-        sqlite::Database::Open(directory_ + "/test.db", {.durability = sqlite::Durability::kOff})));
+    db_.emplace(directory_);
   }
   ~PullTest() override {
     puller_.reset();
@@ -101,7 +100,7 @@ class PullTest : public ::testing::Test {
     puller_.reset();
     store_.reset();
     applier_.reset();
-    applier_ = Must(Applier::Create(*db_, sources_, clock_, metrics_, applier_options_));
+    applier_ = Must(db_->MakeApplier(sources_, clock_, metrics_, applier_options_));
     store_ = std::make_unique<DirectStore>(applier_->pull());
     puller_ = Must(Puller::Create({.sources = sources_,
                                    .transport = transport_,
@@ -140,18 +139,7 @@ class PullTest : public ::testing::Test {
     }
     EXPECT_TRUE(puller_->idle());
   }
-  std::string Query(const std::string& sql) {
-    auto statement = Must(db_->Prepare(sql));
-    std::string rows;
-    while (Must(statement.Step())) {
-      if (!rows.empty()) rows += ';';
-      for (int i = 0; i < statement.ColumnCount(); ++i) {
-        if (i > 0) rows += '|';
-        rows += statement.ColumnIsNull(i) ? "-" : std::string(statement.ColumnText(i));
-      }
-    }
-    return rows;
-  }
+  std::string Query(const std::string& sql) { return db_->Query(sql); }
   std::string LastRun() {
     return Query("select status, error from tidewire_run order by rowid desc limit 1");
   }
@@ -161,7 +149,7 @@ class PullTest : public ::testing::Test {
   testing::FakeClock clock_;
   SeededRandom random_{1};
   telemetry::Registry metrics_;
-  std::optional<sqlite::Database> db_;
+  std::optional<TestStore> db_;
   std::vector<std::shared_ptr<const Source>> sources_;
   ApplierOptions applier_options_;
   std::string owner_;

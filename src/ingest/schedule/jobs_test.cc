@@ -12,7 +12,7 @@ constexpr const char* kSchema = R"(
 create table org(id bigint primary key, name text not null unique);
 create table item(org_id bigint not null, id bigint not null, primary key(org_id, id));
 create table scheduled_jobs(job_name text primary key, job_type text, schedule text,
-  is_active boolean not null default 1, endpoint text);
+  is_active boolean not null default true, endpoint text);
 insert into org values (1, 'One');
 )";
 
@@ -162,7 +162,7 @@ TEST_F(JobsTest, J5_EveryThirtySecondsForADay) {
 
 TEST_F(JobsTest, TheTableShowsJobsAndSwitchesThem) {
   MustOk(db_->Execute("create table if not exists scheduled_jobs(job_name text primary key, "
-                      "job_type text, schedule text, is_active boolean not null default 1, "
+                      "job_type text, schedule text, is_active boolean not null default true, "
                       "endpoint text, last_status text)"));
   MustOk(db_->Execute("create table org(id bigint primary key, name text not null unique); "
                       "create table item(org_id bigint not null, id bigint not null, "
@@ -176,17 +176,17 @@ TEST_F(JobsTest, TheTableShowsJobsAndSwitchesThem) {
   Start();
   EXPECT_EQ(Query("select job_name, job_type, schedule, is_active, endpoint from scheduled_jobs"),
             "sync|job|*/30 * * * *|1|shop.items");
-  MustOk(db_->Execute("update scheduled_jobs set is_active = 0"));
+  MustOk(db_->Execute("update scheduled_jobs set is_active = false"));
   Pass(std::chrono::hours(2));
   EXPECT_EQ(Runs(), "0");
-  MustOk(db_->Execute("update scheduled_jobs set is_active = 1"));
+  MustOk(db_->Execute("update scheduled_jobs set is_active = true"));
   Look();
   EXPECT_EQ(Runs(), "0");  // Times that passed while it was off are not made up for.
   Pass(std::chrono::minutes(30));
   EXPECT_EQ(Runs(), "1");
   EXPECT_EQ(Query("select last_status from scheduled_jobs"), "success");
   Start();
-  EXPECT_EQ(Query("select count(*), sum(is_active) from scheduled_jobs"), "1|1");
+  EXPECT_EQ(Query("select count(*), sum(case when is_active then 1 else 0 end) from scheduled_jobs"), "1|1");
 }
 
 TEST_F(JobsTest, ALateJobIsAnAlertOnceAndResolvesItself) {
