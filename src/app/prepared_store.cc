@@ -110,14 +110,16 @@ Result<PreparedStore> PrepareStore(const Configuration& configuration, const std
     TW_ASSIGN_OR_RETURN(const BatchPtr seeded, prepared.capture->Poll());
     if (seeded == nullptr) break;
   }
-  ingest::SchemaView schema;
+  ingest::SchemaView tables_of_sources;
   if (!configuration.sources.empty()) {
     sqlite::Database& own = prepared.store->database();
-    TW_ASSIGN_OR_RETURN(schema, embedded ? ingest::ReadSchema(own)
-                                         : ReadSourceSchema(configuration.main.store, own));
+    TW_ASSIGN_OR_RETURN(tables_of_sources,
+                        embedded ? ingest::ReadSchema(own)
+                                 : ReadSourceSchema(configuration.main.store, own));
   }
   for (const SourceFile& file : configuration.sources) {
-    TW_ASSIGN_OR_RETURN(auto source, ingest::CompileSource(file.config, file.text, schema));
+    TW_ASSIGN_OR_RETURN(auto source,
+                        ingest::CompileSource(file.config, file.text, tables_of_sources));
     if (source->name != file.name) {
       return Fail(ErrorCode::kInvalidArgument, file.file + ": source: '" + source->name +
                                                    "' is named '" + file.name +

@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "ingest/apply/applier.h"
 #include "ingest/apply/postgres_effects.h"
+#include "ingest/apply/postgres_schema.h"
 #include "ingest/source.h"
 #include "ingest/source_compiler.h"
 #include "json/json.h"
@@ -98,6 +99,7 @@ class TestStore {
       TW_CHECK(opened.ok());
       postgres_.emplace(*std::move(opened));
       TW_CHECK(postgres_->Execute("set search_path = public, tidewire").ok());
+      TW_CHECK(CreatePostgresApplySchema(*postgres_).ok());
       return;
     }
     auto opened = sqlite::Database::Open(directory_ + "/test.db",

@@ -143,7 +143,7 @@ test('jobs and dead letters are the database\'s, and the command line finds them
     const all = [...args, '--json', '--data', server.data, '--config', join(server.directory, 'tidewire.yaml')];
     return JSON.parse(execFileSync(binary(), all, { encoding: 'utf8', env: server.environment }));
   };
-  await until(async () => (await number(server, 'select count(*) from scheduled_jobs where next_run_at is not null')) > 0, { says: server.log });
+  await until(async () => (await number(server, 'select count(*) from scheduled_jobs where endpoint is not null')) > 0, { says: server.log });
   assert.deepEqual(tidewire('jobs', 'list').map((job) => [job.job_name, job.is_active]), [
     ['daily_catch_all', false], ['outreach.fallback', false],
   ]);
