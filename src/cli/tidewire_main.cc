@@ -10,7 +10,7 @@
 #include "cli/doctor.h"
 #include "cli/drain.h"
 #include "cli/jobs.h"
-#include "cli/gen_types.h"
+#include "cli/gen.h"
 #include "cli/output.h"
 #include "cli/policy_verb.h"
 #include "cli/serve.h"
@@ -221,13 +221,19 @@ int Run(int argc, char** argv) {
 
   auto* gen = program.add_subcommand("gen", "Code written from a configuration");
   gen->require_subcommand(1);
-  GenTypesArguments types;
-  auto* typer = gen->add_subcommand("types", "TypeScript for tables and named queries");
-  typer->add_option("config", types.config, "Main configuration file; none: the example");
-  typer->callback([&] {
-    types.format = format();
-    code = RunGenTypes(types);
-  });
+  GenArguments generated{.version = TW_VERSION};
+  const auto generates = [&](const char* name, const char* help, Generated what) {
+    auto* const verb = gen->add_subcommand(name, help);
+    verb->add_option("config", generated.config,
+                     "Main configuration file; none: the example");
+    verb->callback([&, what] {
+      generated.what = what;
+      generated.format = format();
+      code = RunGen(generated);
+    });
+  };
+  generates("types", "TypeScript for tables and named queries", Generated::kTypes);
+  generates("openapi", "OpenAPI 3.1 for the HTTP surface, as JSON", Generated::kOpenApi);
 
   DocsArguments docs;
   AddDocs(program, docs, [&] {
