@@ -45,6 +45,11 @@ const gates = [
     bytesMax: 3_000,
   },
   {
+    name: 'named queries',
+    code: `export * from '@tidewire/client/queries'`,
+    bytesMax: 1_500,
+  },
+  {
     name: 'offline queue',
     code: `export * from '@tidewire/client/offline'`,
     bytesMax: 4_000,

@@ -6,7 +6,8 @@ import { chromium } from 'playwright-core';
 export const artifacts = fileURLToPath(new URL('../../artifacts/', import.meta.url));
 mkdirSync(artifacts, { recursive: true });
 
-const waitMsMax = 10_000;
+// A busy machine may need more.
+const waitMsMax = Number(process.env.E2E_WAIT_MS ?? 10_000);
 const candidates = [process.env.CHROMIUM_BIN, '/usr/bin/chromium', '/usr/bin/chromium-browser'];
 
 export async function launchBrowser() {
