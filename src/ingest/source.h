@@ -91,6 +91,8 @@ struct CounterPlan {
   std::vector<std::string> metrics;    // Columns of `table`.
   std::vector<ColumnBinding> stamps;
   bool create_at_rollover = false;
+  // Days beyond it are sealed: their counts are final.
+  std::chrono::microseconds fact_retention{};
 };
 
 struct StagePlan {
@@ -151,7 +153,7 @@ struct FreshnessPlan {
   std::vector<ColumnBinding> sync_key;
   std::vector<std::pair<std::string, FreshValue>> sync_columns;
   Touch touch_when = Touch::kAlways;
-  std::string key_column;  // Of the health row; empty with sync_key.
+  std::string key_column;        // Of the health row; empty with sync_key.
   std::string tenant_id_column;  // This and the next three may be empty: not written.
   std::string last_webhook_column;
   std::string count_column;
@@ -183,7 +185,7 @@ struct Source {
   std::vector<TablePlan> tables;
   std::vector<EventPlan> event_plans;
   StringMap<uint16_t> event_by_type;  // Index into event_plans.
-  std::string constant_type;  // Every event has it; empty: the type is read from the event.
+  std::string constant_type;          // Every event has it; empty: the type is read from the event.
   StringMap<config::Secret> secrets;
   std::vector<HttpPlan> http;
   std::vector<StreamPlan> streams;

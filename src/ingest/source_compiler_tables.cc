@@ -10,6 +10,7 @@ void SourceCompiler::CompileCounters() {
   const CountersConfig& counters = *config_.counters;
   CounterPlan& plan = source_.counters.emplace();
   plan.create_at_rollover = counters.create_at_rollover;
+  plan.fact_retention = counters.fact_retention;
   const TableView* table = Table(counters.table);
   const TableView* days = Table(counters.day_table);
   if (table == nullptr || days == nullptr) return;
@@ -234,8 +235,8 @@ void SourceCompiler::CompileFreshness() {
   }
   const std::vector<std::string> key{plan.key_column};
   if (plan.key_column.empty() || !table->IsUnique(key)) {
-    problems_.Add(freshness.table.where, "freshness.columns.key is no primary key or unique index of " +
-                                             table->name);
+    problems_.Add(freshness.table.where,
+                  "freshness.columns.key is no primary key or unique index of " + table->name);
   }
 }
 
@@ -247,10 +248,12 @@ void SourceCompiler::CompileSyncRows(const FreshnessConfig& freshness, const Tab
     std::string_view name;
     FreshValue value;
   };
-  static constexpr Known kKnown[] = {
-      {"last_success_at", FreshValue::kLastSuccessAt}, {"status", FreshValue::kStatus},
-      {"error", FreshValue::kError},                   {"rows", FreshValue::kRows},
-      {"next_due", FreshValue::kNextDue},              {"run_id", FreshValue::kRunId}};
+  static constexpr Known kKnown[] = {{"last_success_at", FreshValue::kLastSuccessAt},
+                                     {"status", FreshValue::kStatus},
+                                     {"error", FreshValue::kError},
+                                     {"rows", FreshValue::kRows},
+                                     {"next_due", FreshValue::kNextDue},
+                                     {"run_id", FreshValue::kRunId}};
   for (const auto& item : freshness.columns) {
     (void)Column(table, item.key, item.where);
     const auto found = std::ranges::find(kKnown, *item.value, &Known::name);

@@ -139,6 +139,7 @@ struct CountersConfig {
   Text day_table;
   CounterZone time_zone = CounterZone::kTenant;
   bool create_at_rollover = false;
+  std::chrono::microseconds fact_retention = std::chrono::days{400};
   OrderedMap<MetricConfig> metrics;
   OrderedMap<Formula> stamp;
 };

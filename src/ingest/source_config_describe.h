@@ -158,6 +158,10 @@ constexpr void Describe(Of<CountersConfig> auto& config, auto&& field) {
         "Table of the day rows: the key's tenant columns, metric, local_day, n, adjusted.");
   field("time_zone", config.time_zone, "Whose days are counted.");
   field("create_at_rollover", config.create_at_rollover, "A row of zeros at the month's start.");
+  field("fact_retention", config.fact_retention, std::chrono::microseconds(std::chrono::days{40}),
+        std::chrono::microseconds(std::chrono::days{36'500}),
+        "Days older than this are sealed: their facts are folded into the day rows, and a later "
+        "one becomes a dead letter.");
   field(Required("metrics"), config.metrics, "Columns of the month row and what they count.");
   field("stamp", config.stamp, "Columns set with every change.");
 }
@@ -207,10 +211,11 @@ constexpr void Describe(Of<FreshnessConfig> auto& config, auto&& field) {
   constexpr std::chrono::microseconds kMost = std::chrono::days(365);
   field(Required("table"), config.table, "Table of the health rows.");
   field("key", config.key, "One row per tenant and source: column, expression.");
-  field(Required("columns"), config.columns,
-        "Without key, value: column, of key, tenant_id, last_webhook_at, webhook_count_24h, "
-        "last_poll_at, poll_count_24h, status. With key, column: value, of last_success_at, status, "
-        "error, rows, next_due, run_id.");
+  field(
+      Required("columns"), config.columns,
+      "Without key, value: column, of key, tenant_id, last_webhook_at, webhook_count_24h, "
+      "last_poll_at, poll_count_24h, status. With key, column: value, of last_success_at, status, "
+      "error, rows, next_due, run_id.");
   field("touch_when", config.touch_when, "Whether a run that changed nothing is news.");
   field("warn_after", config.warn_after, kLeast, kMost, "Silence until 'warning'.");
   field("error_after", config.error_after, kLeast, kMost, "Silence until 'critical'.");

@@ -4,8 +4,10 @@
 
 #include "base/check.h"
 #include "ingest/apply/batch.h"
+#include "ingest/apply/day_work.h"
 #include "ingest/apply/ingest_state.h"
 #include "ingest/apply/pull_applier.h"
+#include "ingest/apply/sqlite_days.h"
 #include "ingest/apply/sqlite_effects.h"
 #include "ingest/apply/sqlite_pull.h"
 #include "ingest/apply/timer_work.h"
@@ -16,8 +18,12 @@ namespace tw::ingest {
 
 struct Applier::Parts {
   Parts(std::vector<std::shared_ptr<const Source>> sources, std::unique_ptr<Effects> effects,
-        Clock& clock, telemetry::Registry& metrics, const ApplierOptions& options)
-      : state(std::move(sources), std::move(effects), clock, metrics, options), timer(state) {}
+        std::unique_ptr<DayEffects> day_effects, Clock& clock, telemetry::Registry& metrics,
+        const ApplierOptions& options)
+      : state(std::move(sources), std::move(effects), std::move(day_effects), clock, metrics,
+              options),
+        timer(state),
+        days(state) {}
 
   Status ApplyRange(std::span<const DeliveryView> range, ApplyOutcome& total);
   Status Try(std::span<const DeliveryView> range, Isolation isolation, ApplyOutcome& total);
@@ -25,6 +31,7 @@ struct Applier::Parts {
 
   IngestState state;
   TimerWork timer;
+  DayWork days;
   std::unique_ptr<PullApplier> pull;
 };
 
@@ -38,8 +45,9 @@ Result<std::unique_ptr<Applier>> Applier::Create(sqlite::Database& database,
   TW_CHECK(options.batch_deliveries_max > 0);
   TW_ASSIGN_OR_RETURN(auto effects, SqliteEffects::Create(database, sources));
   TW_ASSIGN_OR_RETURN(auto pull, SqlitePull::Create(database, sources, options.jobs_table));
-  auto parts =
-      std::make_unique<Parts>(std::move(sources), std::move(effects), clock, metrics, options);
+  TW_ASSIGN_OR_RETURN(auto days, SqliteDays::Create(database, sources));
+  auto parts = std::make_unique<Parts>(std::move(sources), std::move(effects), std::move(days),
+                                       clock, metrics, options);
   IngestState& state = parts->state;
   parts->pull = std::make_unique<PullApplier>(state, std::move(pull));
   TW_ASSIGN_OR_RETURN(state.applied_sequence, state.effects->ReadAppliedSequence());
@@ -137,7 +145,8 @@ void Applier::Parts::Count(const ApplyOutcome& outcome, ApplyOutcome& total) {
 }
 
 Status Applier::OnTimer(WallTime now) {
-  return parts_->timer.Run(now);
+  TW_RETURN_IF_ERROR(parts_->timer.Run(now));
+  return parts_->days.Run(now);
 }
 
 Status Applier::Observe(std::string_view source, std::string_view channel,

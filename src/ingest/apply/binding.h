@@ -20,6 +20,8 @@ namespace tw::ingest {
 inline constexpr std::string_view kWebhookChannel = "webhook";
 // Nothing was received: time alone made the change.
 inline constexpr std::string_view kRolloverChannel = "rollover";
+// The source's own total of a closed day was taken over.
+inline constexpr std::string_view kAdjustmentChannel = "adjustment";
 
 // A tenant and the zone that its days are counted in.
 struct TenantContext {

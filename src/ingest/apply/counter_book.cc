@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/strings.h"
 #include "ingest/apply/local_day.h"
 #include "ingest/poll/pull_work.h"
@@ -32,14 +33,8 @@ Status CounterBook::Flush(WallTime now) {
 
 Status CounterBook::FlushTenant(uint16_t source, const Sums& sums, WallTime now) {
   const CounterPlan& plan = *sources_[source]->counters;
-  const BindingInput input{.source = sources_[source].get(),
-                           .tenant = &sums.tenant,
-                           .channel = sums.channel,
-                           .now = now};
-  std::vector<Value> key;
-  for (const ColumnBinding& column : plan.day_key) {
-    TW_ASSIGN_OR_RETURN(key.emplace_back(), Evaluate(column, input));
-  }
+  TW_ASSIGN_OR_RETURN(const std::vector<Value> key,
+                      DayKeyOf(source, sums.tenant, sums.channel, now));
   // Days are sorted, so the days of one month follow each other.
   std::string_view month;
   std::string_view day_of_month;
@@ -58,13 +53,46 @@ Status CounterBook::FlushTenant(uint16_t source, const Sums& sums, WallTime now)
     }
     if (delta == 0) continue;
     TW_RETURN_IF_ERROR(effects_.AddToDay(source, key, metric, day, delta));
+    TW_ASSIGN_OR_RETURN(const int64_t adjusted,
+                        days_.Settle(source, sums.tenant.tenant.id, key, metric, day));
     // A metric of an older version of the source file has no column any more.
     const auto found = std::ranges::find(plan.metrics, metric);
     if (found != plan.metrics.end()) {
-      deltas[static_cast<size_t>(found - plan.metrics.begin())] += delta;
+      deltas[static_cast<size_t>(found - plan.metrics.begin())] += delta + adjusted;
     }
   }
   return write_month();
+}
+
+Result<std::vector<Value>> CounterBook::DayKeyOf(uint16_t source, const TenantContext& tenant,
+                                                 std::string_view channel, WallTime now) const {
+  const BindingInput input{
+      .source = sources_[source].get(), .tenant = &tenant, .channel = channel, .now = now};
+  std::vector<Value> key;
+  for (const ColumnBinding& column : sources_[source]->counters->day_key) {
+    TW_ASSIGN_OR_RETURN(key.emplace_back(), Evaluate(column, input));
+  }
+  return key;
+}
+
+Result<int64_t> CounterBook::Follow(uint16_t source, const TenantContext& tenant,
+                                    std::string_view metric, std::string_view day, int64_t total,
+                                    WallTime now) {
+  TW_CHECK(sums_.empty());
+  const CounterPlan& plan = *sources_[source]->counters;
+  const auto found = std::ranges::find(plan.metrics, metric);
+  if (found == plan.metrics.end()) {
+    return Fail(ErrorCode::kInvalidArgument, "no metric " + std::string(metric));
+  }
+  TW_ASSIGN_OR_RETURN(const std::vector<Value> key,
+                      DayKeyOf(source, tenant, kAdjustmentChannel, now));
+  TW_ASSIGN_OR_RETURN(const int64_t change,
+                      days_.Follow(source, tenant.tenant.id, key, metric, day, total, now));
+  if (change == 0) return change;
+  std::vector<int64_t> deltas(plan.metrics.size());
+  deltas[static_cast<size_t>(found - plan.metrics.begin())] = change;
+  TW_RETURN_IF_ERROR(WriteMonth(source, tenant, kAdjustmentChannel, day, deltas, now));
+  return change;
 }
 
 Status CounterBook::OpenMonth(uint16_t source, const TenantContext& tenant, std::string_view day,

@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "ingest/apply/binding.h"
+#include "ingest/apply/day_book.h"
 #include "ingest/apply/effects.h"
 #include "ingest/source.h"
 
@@ -19,20 +20,28 @@ namespace tw::ingest {
 
 class CounterBook {
  public:
-  CounterBook(Effects& effects, std::span<const std::shared_ptr<const Source>> sources)
-      : effects_(effects), sources_(sources) {}
+  CounterBook(Effects& effects, DayBook& days,
+              std::span<const std::shared_ptr<const Source>> sources)
+      : effects_(effects), days_(days), sources_(sources) {}
 
   // Each metric of `contribution` (comma-separated) changes by `delta` on `day`.
   void Add(uint16_t source, const TenantContext& tenant, std::string_view contribution,
            std::string_view day, int64_t delta, std::string_view channel);
 
   // Writes and forgets the sums: a day row per (tenant, day, metric), a month row per (tenant,
-  // month). Sums of zero write nothing. Errors: those of Effects; the sums are lost.
+  // month), with what the change does to adjustments. Sums of zero write nothing. Errors: those of
+  // Effects; the sums are lost.
   Status Flush(WallTime now);
 
   // A zero month row for `day`'s month, if there is none.
   Status OpenMonth(uint16_t source, const TenantContext& tenant, std::string_view day,
                    WallTime now);
+
+  // From now on this closed day of `metric` follows the source's own `total`: the difference to its
+  // facts becomes its adjustment, and shrinks when the facts are found. Gives the adjustment's
+  // change. kInvalidArgument: no such metric. Call it when nothing is summed up.
+  Result<int64_t> Follow(uint16_t source, const TenantContext& tenant, std::string_view metric,
+                         std::string_view day, int64_t total, WallTime now);
 
   void Clear() { sums_.clear(); }
 
@@ -47,7 +56,11 @@ class CounterBook {
   Status WriteMonth(uint16_t source, const TenantContext& tenant, std::string_view channel,
                     std::string_view day, std::span<const int64_t> deltas, WallTime now);
 
+  Result<std::vector<Value>> DayKeyOf(uint16_t source, const TenantContext& tenant,
+                                      std::string_view channel, WallTime now) const;
+
   Effects& effects_;
+  DayBook& days_;
   std::span<const std::shared_ptr<const Source>> sources_;
   std::map<std::pair<uint16_t, std::string>, Sums> sums_;  // By source, tenant id.
 };

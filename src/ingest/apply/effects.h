@@ -53,7 +53,8 @@ class Effects {
                                                          std::string_view name) = 0;
   virtual Result<std::vector<Tenant>> ActiveTenants(uint16_t source) = 0;
 
-  // Facts. FindAlias follows merges: its fact is never a merged one.
+  // Facts. FindAlias follows merges: its fact is never a merged one. The names of a fact that was
+  // folded (day_effects.h) find nothing, as if they had never been.
   virtual Result<std::optional<Fact>> FindAlias(uint16_t source, std::string_view tenant,
                                                 std::string_view kind, const FactAlias& alias) = 0;
   // Facts that are not merged, with this hash, at `from` … `to`, oldest id first.
@@ -63,7 +64,7 @@ class Effects {
   virtual Result<int64_t> InsertFact(uint16_t source, const Fact& fact, WallTime first_seen) = 0;
   // Writes everything but tenant, kind, hash and first_seen.
   virtual Status UpdateFact(const Fact& fact) = 0;
-  // Keeps an alias that exists.
+  // For a name that FindAlias finds nothing for; what is left of a folded fact's is replaced.
   virtual Status InsertAlias(uint16_t source, std::string_view tenant, std::string_view kind,
                              const FactAlias& alias, int64_t fact) = 0;
 

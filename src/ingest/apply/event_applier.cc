@@ -140,19 +140,22 @@ Status EventApplier::ApplyPlan(const EventOrigin& origin, const EventPlan& plan,
   result.occurred_at = *input.at;
   Sighted sighted{Sighting::kNew, *input.at};
   if (plan.fact) {
-    TW_ASSIGN_OR_RETURN(
-        sighted, ObserveFact(origin, input.source->facts[*plan.fact], input,
-                             exact ? TimeQuality::kEvent : TimeQuality::kReceived));
+    TW_ASSIGN_OR_RETURN(sighted, ObserveFact(origin, input.source->facts[*plan.fact], input,
+                                             exact ? TimeQuality::kEvent : TimeQuality::kReceived));
     result.new_fact = sighted.sighting == Sighting::kNew;
+  }
+  if (sighted.sighting == Sighting::kLateSealed) {
+    result = Dead(std::move(result), "late_sealed",
+                  "happened on a sealed day: its count is final (counters.fact_retention)");
+    return {};
   }
   if (sighted.sighting == Sighting::kDuplicate) {
     result.status = EventStatus::kDuplicate;
     // The same bytes have nothing new to say. The same record of a stream may: its id is its name.
     if (origin.channel == kWebhookChannel) return {};
   }
-  TW_ASSIGN_OR_RETURN(result.changed,
-                      WriteRows(origin, plan, input, exact ? *input.at : sighted.occurred_at,
-                                has_time));
+  TW_ASSIGN_OR_RETURN(result.changed, WriteRows(origin, plan, input,
+                                                exact ? *input.at : sighted.occurred_at, has_time));
   return {};
 }
 
@@ -172,15 +175,17 @@ Result<Sighted> EventApplier::ObserveFact(const EventOrigin& origin, const FactP
 }
 
 Result<bool> EventApplier::WriteRows(const EventOrigin& origin, const EventPlan& plan,
-                                     const BindingInput& input, WallTime stage_at,
-                                     bool has_time) {
+                                     const BindingInput& input, WallTime stage_at, bool has_time) {
   bool changed = false;
   const auto write = [&](uint16_t table, bool upsert) -> Status {
     const TablePlan& table_plan = input.source->tables[table];
-    const auto rank = std::ranges::find_if(table_plan.tie, [&](const std::string& name) {
-                        return name == origin.channel || name == origin.stamp_channel ||
-                               name == input.source->name;
-                      }) - table_plan.tie.begin();
+    const auto rank = std::ranges::find_if(table_plan.tie,
+                                           [&](const std::string& name) {
+                                             return name == origin.channel ||
+                                                    name == origin.stamp_channel ||
+                                                    name == input.source->name;
+                                           }) -
+                      table_plan.tie.begin();
     RowWrite row{.table = {origin.source, table},
                  .plan = &table_plan,
                  .input = input,

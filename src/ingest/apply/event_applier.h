@@ -55,11 +55,11 @@ struct EventResult {
 class EventApplier {
  public:
   EventApplier(Effects& effects, std::span<const std::shared_ptr<const Source>> sources,
-               Tenants& tenants, CounterBook& counters,
+               Tenants& tenants, CounterBook& counters, const DayBook& days,
                std::chrono::microseconds delivery_delay_max)
       : sources_(sources),
         tenants_(tenants),
-        facts_(effects, counters, delivery_delay_max),
+        facts_(effects, counters, days, delivery_delay_max),
         rows_(effects) {}
 
   // What does not fit is found before anything is written, except what only the database knows.

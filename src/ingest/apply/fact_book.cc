@@ -127,11 +127,28 @@ Result<std::optional<Fact>> FactBook::Pair(const Observation& seen, const Names&
   return std::optional(std::move(facts[std::ranges::min_element(candidates)->second]));
 }
 
+bool FactBook::IsSealed(const Observation& seen, std::string_view day) const {
+  return days_.IsSealed(seen.source, seen.tenant->tenant.id, day);
+}
+
+bool FactBook::IsLate(const Observation& seen, const Fact* fact) const {
+  if (days_.SealedBefore(seen.source, seen.tenant->tenant.id).empty()) return false;
+  if (fact != nullptr) {
+    // One of a sealed day stays where it is; to see it again is no news.
+    if (IsSealed(seen, fact->bucket_day)) return false;
+    if (!Improves(seen.occurred_at, seen.quality, *fact)) return false;
+  }
+  return IsSealed(seen, LocalDay(*seen.tenant->zone, seen.occurred_at));
+}
+
 Status FactBook::Merge(const Observation& seen, Fact& fact, Fact younger) {
-  counters_.Add(seen.source, *seen.tenant, younger.contribution, younger.bucket_day, -1,
-                seen.channel);
+  if (!IsSealed(seen, younger.bucket_day)) {
+    counters_.Add(seen.source, *seen.tenant, younger.contribution, younger.bucket_day, -1,
+                  seen.channel);
+  }
   for (const std::string_view channel : Split(younger.channels, ',')) AddChannel(fact, channel);
-  if (Improves(younger.occurred_at, younger.quality, fact)) {
+  const bool movable = !IsSealed(seen, fact.bucket_day) && !IsSealed(seen, younger.bucket_day);
+  if (movable && Improves(younger.occurred_at, younger.quality, fact)) {
     counters_.Add(seen.source, *seen.tenant, fact.contribution, fact.bucket_day, -1, seen.channel);
     fact.occurred_at = younger.occurred_at;
     fact.quality = younger.quality;
@@ -163,18 +180,19 @@ Result<int64_t> FactBook::Create(const Observation& seen, const Names& names, st
 Result<WallTime> FactBook::Refine(const Observation& seen, Fact fact, bool dirty) {
   const std::string old_day = fact.bucket_day;
   const std::string old_contribution = fact.contribution;
+  const bool sealed = IsSealed(seen, fact.bucket_day);
   if (!NamedBy(fact, seen.channel)) {
     AddChannel(fact, seen.channel);
     dirty = true;
   }
-  if (Improves(seen.occurred_at, seen.quality, fact)) {
+  if (!sealed && Improves(seen.occurred_at, seen.quality, fact)) {
     fact.occurred_at = seen.occurred_at;
     fact.quality = seen.quality;
     fact.bucket_day = LocalDay(*seen.tenant->zone, seen.occurred_at);
     dirty = true;
   }
   if (fact.config_version != seen.plans->version) {
-    fact.contribution = seen.plan->contribution;
+    if (!sealed) fact.contribution = seen.plan->contribution;
     fact.config_version = seen.plans->version;
     dirty = true;
   }
@@ -195,6 +213,7 @@ Result<Sighted> FactBook::Observe(const Observation& seen) {
   if (facts.empty()) {
     std::string mark;
     TW_ASSIGN_OR_RETURN(auto paired, Pair(seen, names, mark));
+    if (IsLate(seen, paired ? &*paired : nullptr)) return Sighted{Sighting::kLateSealed};
     if (paired) {
       ++paired_;
       id = paired->id;
@@ -205,6 +224,7 @@ Result<Sighted> FactBook::Observe(const Observation& seen) {
     }
   } else {
     id = facts.front().id;
+    if (IsLate(seen, &facts.front())) return Sighted{Sighting::kLateSealed};
     if (names.known.front() && facts.front().config_version == seen.plans->version) {
       sighted.sighting = Sighting::kDuplicate;
     }

@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "ingest/apply/binding.h"
 #include "ingest/apply/counter_book.h"
+#include "ingest/apply/day_book.h"
 #include "ingest/apply/effects.h"
 #include "ingest/source.h"
 
@@ -38,9 +39,10 @@ struct Observation {
 };
 
 enum class Sighting : uint8_t {
-  kNew,        // The first time that anyone reports it.
-  kKnown,      // Another channel, other ids, or a changed source file reports it again.
-  kDuplicate,  // This very event of this channel was observed before, under this source file.
+  kNew,         // The first time that anyone reports it.
+  kKnown,       // Another channel, other ids, or a changed source file reports it again.
+  kDuplicate,   // This very event of this channel was observed before, under this source file.
+  kLateSealed,  // It would count on a sealed day: nothing was written.
 };
 
 struct Sighted {
@@ -52,8 +54,12 @@ struct Sighted {
 class FactBook {
  public:
   // `delivery_delay_max`: how long before its receipt an event without own time may have happened.
-  FactBook(Effects& effects, CounterBook& counters, std::chrono::microseconds delivery_delay_max)
-      : effects_(effects), counters_(counters), delivery_delay_max_(delivery_delay_max) {}
+  FactBook(Effects& effects, CounterBook& counters, const DayBook& days,
+           std::chrono::microseconds delivery_delay_max)
+      : effects_(effects),
+        counters_(counters),
+        days_(days),
+        delivery_delay_max_(delivery_delay_max) {}
 
   // Errors: those of Effects.
   Result<Sighted> Observe(const Observation& seen);
@@ -77,6 +83,9 @@ class FactBook {
   Interval IntervalOf(WallTime at, TimeQuality quality) const;
   Result<std::vector<Fact>> FindByName(const Observation& seen, Names& names);
   Result<std::optional<Fact>> Pair(const Observation& seen, const Names& names, std::string& mark);
+  bool IsSealed(const Observation& seen, std::string_view day) const;
+  // Whether what was seen would count on a sealed day: as a new fact, or by moving `fact` there.
+  bool IsLate(const Observation& seen, const Fact* fact) const;
   Status Merge(const Observation& seen, Fact& fact, Fact younger);
   Result<int64_t> Create(const Observation& seen, const Names& names, std::string mark);
   // Gives the time that the fact has afterwards.
@@ -84,6 +93,7 @@ class FactBook {
 
   Effects& effects_;
   CounterBook& counters_;
+  const DayBook& days_;
   const std::chrono::microseconds delivery_delay_max_;
   uint64_t merged_ = 0;
   uint64_t paired_ = 0;

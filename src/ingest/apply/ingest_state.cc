@@ -26,15 +26,16 @@ IngestState::Metrics MakeMetrics(telemetry::Registry& metrics) {
 }  // namespace
 
 IngestState::IngestState(std::vector<std::shared_ptr<const Source>> all,
-                         std::unique_ptr<Effects> database, Clock& time,
-                         telemetry::Registry& registry, const ApplierOptions& limits)
+                         std::unique_ptr<Effects> database, std::unique_ptr<DayEffects> day_effects,
+                         Clock& time, telemetry::Registry& registry, const ApplierOptions& limits)
     : sources(std::move(all)),
       effects(std::move(database)),
       clock(time),
       options(limits),
-      counters(*effects, sources),
+      days(std::move(day_effects), sources),
+      counters(*effects, days, sources),
       tenants(*effects, sources),
-      events(*effects, sources, tenants, counters, limits.delivery_delay_max),
+      events(*effects, sources, tenants, counters, days, limits.delivery_delay_max),
       metrics(MakeMetrics(registry)) {
   for (size_t i = 0; i < sources.size(); ++i) {
     source_by_name.emplace(sources[i]->name, static_cast<uint16_t>(i));
@@ -50,6 +51,7 @@ Status IngestState::Begin() {
 Status IngestState::Abandon() {
   effects->Rollback();
   counters.Clear();
+  TW_RETURN_IF_ERROR(days.Load());
   parked.clear();
   for (size_t i = 0; i < sources.size(); ++i) {
     TW_ASSIGN_OR_RETURN(auto keys, effects->ParkedTenants(sources[i]->name));

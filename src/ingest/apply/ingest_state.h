@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "ingest/apply/applier.h"
 #include "ingest/apply/counter_book.h"
+#include "ingest/apply/day_book.h"
 #include "ingest/apply/effects.h"
 #include "ingest/apply/event_applier.h"
 #include "ingest/apply/tenants.h"
@@ -23,7 +24,8 @@ namespace tw::ingest {
 
 struct IngestState {
   IngestState(std::vector<std::shared_ptr<const Source>> all, std::unique_ptr<Effects> database,
-              Clock& time, telemetry::Registry& metrics, const ApplierOptions& limits);
+              std::unique_ptr<DayEffects> day_effects, Clock& time, telemetry::Registry& metrics,
+              const ApplierOptions& limits);
 
   // Undoes the open transaction, and what memory knew of it. Errors: those of Effects.
   Status Abandon();
@@ -36,6 +38,7 @@ struct IngestState {
   Clock& clock;
   const ApplierOptions options;
   StringMap<uint16_t> source_by_name;
+  DayBook days;
   CounterBook counters;
   Tenants tenants;
   EventApplier events;

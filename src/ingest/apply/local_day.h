@@ -30,6 +30,8 @@ std::string LocalDay(const date::time_zone& zone, WallTime time);
 // Noon of that date in `zone`: an instant that lies in it whatever the zone does at midnight.
 // Errors: kInvalidArgument when `day` is not such a text.
 Result<WallTime> NoonOf(const date::time_zone& zone, std::string_view day);
+// The date so many days later, or earlier. Errors: as NoonOf.
+Result<std::string> AddDays(std::string_view day, int64_t days);
 // The first instant of the month after the one that `time` lies in.
 WallTime NextMonth(const date::time_zone& zone, WallTime time);
 

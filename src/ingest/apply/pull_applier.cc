@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ingest/apply/batch.h"
+#include "ingest/apply/local_day.h"
 #include "ingest/apply/pull_batch.h"
 #include "json/json.h"
 
@@ -12,8 +13,8 @@ namespace {
 constexpr std::chrono::days kRunsKept{30};
 constexpr int kTrimmedMax = 5'000;
 
-constexpr int kDeadMax = 10'000;      // Of one request.
-constexpr size_t kDeadBatch = 500;    // Of one transaction.
+constexpr int kDeadMax = 10'000;    // Of one request.
+constexpr size_t kDeadBatch = 500;  // Of one transaction.
 
 Result<DeadFilter> FilterOf(std::string_view text) {
   TW_ASSIGN_OR_RETURN(const json::Document document, json::Parse(text));
@@ -23,7 +24,9 @@ Result<DeadFilter> FilterOf(std::string_view text) {
   return DeadFilter{part("source"), part("type"), part("reason"), part("id")};
 }
 
-std::string LeaseKey(std::string_view job) { return "lease\x1f" + std::string(job); }
+std::string LeaseKey(std::string_view job) {
+  return "lease\x1f" + std::string(job);
+}
 
 }  // namespace
 
@@ -143,6 +146,28 @@ Status PullApplier::Raise(const Alert& alert) {
   return InTransaction([&] { return effects_->WriteAlert(alert); });
 }
 
+Result<int64_t> PullApplier::AdjustDay(const DayTotal& counted) {
+  int64_t change = 0;
+  const Status done = InTransaction([&]() -> Status {
+    const WallTime now = state_.clock.Wall();
+    TW_ASSIGN_OR_RETURN(const TenantContext* tenant,
+                        state_.tenants.Resolve(counted.source, counted.tenant));
+    if (tenant == nullptr) return Fail(ErrorCode::kNotFound, "no tenant " + counted.tenant);
+    TW_ASSIGN_OR_RETURN(const std::string closed_on, AddDays(counted.day, counted.day_lag + 1));
+    if (LocalDay(*tenant->zone, now) < closed_on) {
+      return Fail(ErrorCode::kFailedPrecondition, counted.day + " is not closed yet");
+    }
+    if (state_.days.IsSealed(counted.source, tenant->tenant.id, counted.day)) {
+      return Fail(ErrorCode::kFailedPrecondition, counted.day + " is sealed");
+    }
+    TW_ASSIGN_OR_RETURN(change, state_.counters.Follow(counted.source, *tenant, counted.metric,
+                                                       counted.day, counted.total, now));
+    return {};
+  });
+  TW_RETURN_IF_ERROR(done);
+  return change;
+}
+
 Status PullApplier::DoRequests() {
   TW_ASSIGN_OR_RETURN(const auto requests, effects_->PendingRequests());
   for (const OperatorRequest& request : requests) {
@@ -152,8 +177,8 @@ Status PullApplier::DoRequests() {
     if (const auto filter = FilterOf(request.argument); filter.ok()) {
       TW_ASSIGN_OR_RETURN(said, retry ? RetryDead(*filter) : DiscardDead(*filter));
     }
-    TW_RETURN_IF_ERROR(InTransaction(
-        [&] { return effects_->EndRequest(request.id, said, state_.clock.Wall()); }));
+    TW_RETURN_IF_ERROR(
+        InTransaction([&] { return effects_->EndRequest(request.id, said, state_.clock.Wall()); }));
   }
   return {};
 }

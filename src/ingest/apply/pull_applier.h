@@ -10,6 +10,17 @@
 
 namespace tw::ingest {
 
+// What a source itself counts.
+struct DayTotal {
+  uint16_t source = 0;
+  std::string tenant;  // Id.
+  std::string metric;
+  std::string day;  // "2025-10-30", in the tenant's zone.
+  int64_t total = 0;
+  // A day is closed so many days after its end: until then the source may still be counting.
+  int64_t day_lag = 0;
+};
+
 // Errors of every call: those of Effects that are the database's fault; nothing was written.
 // Thread: the store thread.
 class PullApplier {
@@ -26,6 +37,11 @@ class PullApplier {
   Result<PullResult> Apply(const PullWork& work);
   Status End(const JobEnd& end);
   Status Raise(const Alert& alert);
+  // The source counts `total` on this closed day: the day follows that from now on, by an
+  // adjustment that shrinks when missing facts are found. Gives the adjustment's change.
+  // Errors: also kNotFound: no such tenant; kInvalidArgument: no such metric, no date;
+  // kFailedPrecondition: the day is not closed yet, or sealed.
+  Result<int64_t> AdjustDay(const DayTotal& counted);
   // Does what operators asked for beyond jobs: dead letters, tried again or discarded.
   Status DoRequests();
   // Removes old runs.

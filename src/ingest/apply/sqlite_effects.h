@@ -118,7 +118,7 @@ class SqliteEffects final : public Effects {
   Status PrepareCounters(const CounterPlan& plan, SourceStatements& statements);
   Status PrepareLog(const LogPlan& plan, SourceStatements& statements);
   Status PrepareFreshness(const FreshnessPlan& plan, SourceStatements& statements);
-  Result<Fact> LoadFact(int64_t id);
+  Result<std::optional<Fact>> LoadFact(int64_t id);
   Result<int64_t> ScopeOf(uint16_t source, std::string_view tenant, std::string_view kind);
   Result<std::optional<Tenant>> FindTenant(sqlite::Statement& statement);
   Result<std::vector<KeptEvent>> ReadParked(sqlite::Statement& statement);

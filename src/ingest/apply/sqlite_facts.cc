@@ -61,7 +61,8 @@ Status SqliteEffects::PrepareFacts() {
                         "merged_into = ?8, mark = ?9 where id = ?1"));
   TW_ASSIGN_OR_RETURN(insert_alias_,
                       database_.Prepare("insert into tidewire_fact_alias values (?1, ?2, ?3, ?4) "
-                                        "on conflict do nothing"));
+                                        "on conflict do update "
+                                        "set fact_id = excluded.fact_id"));
   TW_ASSIGN_OR_RETURN(find_scope_,
                       database_.Prepare("select id from tidewire_fact_scope "
                                         "where source = ?1 and tenant = ?2 and kind = ?3"));
@@ -209,11 +210,11 @@ Result<std::vector<Tenant>> SqliteEffects::ActiveTenants(uint16_t source) {
   }
 }
 
-Result<Fact> SqliteEffects::LoadFact(int64_t id) {
+Result<std::optional<Fact>> SqliteEffects::LoadFact(int64_t id) {
   load_fact_.BindInt(1, id);
   TW_ASSIGN_OR_RETURN(const bool row, load_fact_.Step());
-  if (!row) return Fail(ErrorCode::kDataLoss, "no fact " + std::to_string(id));
-  Fact fact = ReadFact(load_fact_);
+  if (!row) return std::optional<Fact>();
+  std::optional<Fact> fact = ReadFact(load_fact_);
   load_fact_.Reset();
   return fact;
 }
@@ -227,14 +228,14 @@ Result<std::optional<Fact>> SqliteEffects::FindAlias(uint16_t source, std::strin
   find_alias_.BindBlob(3, alias.value);
   TW_ASSIGN_OR_RETURN(const bool row, find_alias_.Step());
   if (!row) return std::optional<Fact>();
-  Fact fact = ReadFact(find_alias_);
+  std::optional<Fact> fact = ReadFact(find_alias_);
   find_alias_.Reset();
-  // Merges point to older facts, so the chain ends.
-  while (fact.merged_into != 0) {
-    TW_CHECK(fact.merged_into < fact.id);
-    TW_ASSIGN_OR_RETURN(fact, LoadFact(fact.merged_into));
+  // Merges point to older facts, so the chain ends: at one that counts, or at one that was folded.
+  while (fact && fact->merged_into != 0) {
+    TW_CHECK(fact->merged_into < fact->id);
+    TW_ASSIGN_OR_RETURN(fact, LoadFact(fact->merged_into));
   }
-  return std::optional(std::move(fact));
+  return fact;
 }
 
 Result<std::vector<Fact>> SqliteEffects::FindMatches(uint16_t source, std::string_view tenant,
