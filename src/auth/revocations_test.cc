@@ -35,7 +35,9 @@ class RevocationsTest : public ::testing::Test {
   }
   bool Good(const std::string& token) {
     const auto verified = verifier_.Verify(token);
-    if (!verified) EXPECT_EQ(verified.error().code, AuthErrorCode::kRevoked);
+    if (!verified) {
+      EXPECT_EQ(verified.error().code, AuthErrorCode::kRevoked);
+    }
     return verified.has_value();
   }
   static JwtKey Key() {
