@@ -28,9 +28,16 @@ Result<auth::JwtKey> MakeKey(const AuthConfig& config) {
     if (!set.ok()) return Annotate(set.error(), "auth.jwks");
     keys.Add(std::move(*set));
   }
-  if (keys.empty()) {
+  for (const IssuerConfig& issuer : config.issuers) {
+    const bool secure = issuer.jwks_url.starts_with("https://");
+    if (issuer.issuer.empty() || (!secure && !issuer.jwks_url.starts_with("http://"))) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "auth.issuers: an issuer needs a name and an http or https jwks_url");
+    }
+  }
+  if (keys.empty() && config.issuers.empty()) {
     return Fail(ErrorCode::kInvalidArgument,
-                "neither auth.jwt_secret nor auth.jwks is set; write jwt_secret:"
+                "neither auth.jwt_secret nor auth.jwks nor auth.issuers is set; write jwt_secret:"
                 " ${env:TIDEWIRE_JWT_SECRET}");
   }
   for (const auto& claim : config.required_claims) keys.Require(claim.key, *claim.value);

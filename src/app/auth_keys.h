@@ -8,7 +8,8 @@
 
 namespace tw::app {
 
-// Errors: kInvalidArgument names the key of the configuration: no secret, one that is too short.
+// The keys that the configuration holds, without those that issuers publish. Errors: kInvalidArgument
+// names the key of the configuration: no secret, one that is too short.
 Result<auth::JwtKey> MakeKey(const AuthConfig& config);
 
 // Errors: kInvalidArgument names the key of the configuration.

@@ -125,9 +125,23 @@ constexpr auto ConfigNames(JwtAlgorithm) {
                     config::Named{JwtAlgorithm::kHs512, "HS512"}};
 }
 
+struct IssuerConfig {
+  std::string issuer;
+  std::string jwks_url;
+};
+
+constexpr void Describe(config::Of<IssuerConfig> auto& config, auto&& field) {
+  field(config::Required("issuer"), config.issuer,
+        "Claim iss of its tokens. Its keys verify no token that claims another.");
+  field(config::Required("jwks_url"), config.jwks_url,
+        "Where it publishes its keys, https://…/.well-known/jwks.json.");
+}
+
 struct AuthConfig {
   config::Secret jwt_secret;
   config::Secret jwks;
+  std::vector<IssuerConfig> issuers;
+  std::chrono::seconds jwks_refresh = 10min;
   config::OrderedMap<config::Located<std::string>> required_claims;
   std::vector<JwtAlgorithm> jwt_algorithms = {JwtAlgorithm::kHs256};
   std::vector<ApiKeyConfig> api_keys;
@@ -142,6 +156,11 @@ constexpr void Describe(config::Of<AuthConfig> auto& config, auto&& field) {
         "A JSON Web Key Set, e.g. ${file:/etc/tidewire/jwks.json}: keys for RS256 to RS512, ES256 to"
         " ES512, EdDSA and HS256 to HS512, beside or instead of jwt_secret. Old and new keys stand"
         " in it together while an issuer changes them.");
+  field("issuers", config.issuers,
+        "Whose published keys verify tokens as well: fetched at the start, every jwks_refresh, on SIGHUP"
+        " and, at most every 30 s, when a token names a key that is not there. When that fails the"
+        " former keys stay.");
+  field("jwks_refresh", config.jwks_refresh, 30s, 24h, "How often issuers are asked for their keys.");
   field("required_claims", config.required_claims,
         "Values that every token must claim, such as iss and aud.");
   field("api_keys", config.api_keys, "Opaque API keys and their roles.");

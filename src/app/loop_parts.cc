@@ -40,6 +40,16 @@ void ConnectBuses(const Loops& loops) {
   for (const auto& parts : loops) parts->bus->Connect(peers);
 }
 
+void TellRevocations(const Loops& loops, const auth::RevocationsPtr& revocations) {
+  for (const auto& loop : loops) {
+    loop->loop.Post([&parts = *loop, revocations] {
+      parts.verifier->SetRevocations(revocations);
+      const auto sessions = parts.services->sessions;
+      for (session::Session* const session : sessions) session->OnRevocations();
+    });
+  }
+}
+
 void DisconnectBuses(const Loops& loops) {
   for (const auto& parts : loops) {
     if (parts->bus != nullptr) parts->bus->Connect({});

@@ -58,6 +58,8 @@ struct LoopParts {
 
 // Lets every loop's channels hear the others.
 void ConnectBuses(const Loops& loops);
+// From here on these tokens count no more, on every loop. Any thread; only posts.
+void TellRevocations(const Loops& loops, const auth::RevocationsPtr& revocations);
 // Sessions that end from here on tell no other loop, which may be gone before them.
 void DisconnectBuses(const Loops& loops);
 

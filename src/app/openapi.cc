@@ -53,6 +53,10 @@ constexpr FixedOperation kFixed[] = {
      {"200", "Taken"}},
     {"/v1/invalidate", "post", "Tells clients that keys are old; service_role only", false, true,
      {"202", "Told"}},
+    {"/v1/revocations", "post",
+     "Makes the tokens of a user (sub), a session (session_id) or one token (jti) count no more;"
+     " service_role only",
+     false, true, {"201", "Durable, and told to every loop"}},
     {"/v1/explain/invalidation", "get",
      "Why results were invalidated lately, newest first; service_role only", false, false,
      {"200", "Reasons"}},

@@ -97,18 +97,23 @@ Status CheckOutbound(const OutboundConfig& config) {
   return {};
 }
 
+Result<std::unique_ptr<fetch::CurlTransport>> StartTransport(const OutboundConfig& config,
+                                                             const Clock& clock,
+                                                             telemetry::Registry& metrics) {
+  TW_ASSIGN_OR_RETURN(auto guard, MakeGuard(config));
+  return fetch::CurlTransport::Start(
+      {.guard = std::move(guard), .proxy = config.proxy, .ca_file = config.ca_file}, clock,
+      metrics);
+}
+
 Result<std::unique_ptr<PullSide>> PullSide::Create(const Wiring& wiring) {
   const OutboundConfig& outbound = wiring.configuration.main.outbound;
-  TW_ASSIGN_OR_RETURN(auto guard, MakeGuard(outbound));
+  TW_RETURN_IF_ERROR(CheckOutbound(outbound));
   const bool pulls = std::ranges::any_of(
       wiring.sources, [](const auto& source) { return !source->streams.empty(); });
   if (!pulls) return std::unique_ptr<PullSide>();
   std::unique_ptr<PullSide> side(new PullSide(wiring));
-  TW_ASSIGN_OR_RETURN(side->transport_,
-                      fetch::CurlTransport::Start({.guard = std::move(guard),
-                                                   .proxy = outbound.proxy,
-                                                   .ca_file = outbound.ca_file},
-                                                  wiring.clock, wiring.metrics));
+  TW_ASSIGN_OR_RETURN(side->transport_, StartTransport(outbound, wiring.clock, wiring.metrics));
   TW_ASSIGN_OR_RETURN(
       side->puller_,
       ingest::Puller::Create(

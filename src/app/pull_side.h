@@ -68,6 +68,11 @@ class PullThread {
 // Errors: kInvalidArgument with the place of what is no address range.
 Status CheckOutbound(const OutboundConfig& config);
 
+// A transport as the configuration allows. Errors: as CheckOutbound and CurlTransport::Start.
+Result<std::unique_ptr<fetch::CurlTransport>> StartTransport(const OutboundConfig& config,
+                                                             const Clock& clock,
+                                                             telemetry::Registry& metrics);
+
 class PullSide {
  public:
   // Everything given outlives the object.

@@ -8,11 +8,13 @@
 #include "app/channels.h"
 #include "app/directory_lock.h"
 #include "app/inner_loader.h"
+#include "app/key_ring.h"
 #include "app/loop_parts.h"
 #include "app/postgres_store.h"
 #include "app/prepared_store.h"
 #include "app/pull_side.h"
 #include "app/query_service.h"
+#include "app/revocation_book.h"
 #include "app/snapshots.h"
 #include "app/store_thread.h"
 #include "app/store_writes.h"
@@ -96,6 +98,8 @@ struct Server::Parts final : gateway::Readiness {
   Status MakeInbox();
   Status MakePullSide();
   Status Housekeep();
+  Status SpreadRevocations();
+  Status MakeKeyRing();
   Status MakeLoops();
   Status MakeQueries(size_t loop_count);
   Status MakeLoop(size_t index, const auth::JwtKey& key, const auth::ApiKeys& api_keys,
@@ -120,6 +124,7 @@ struct Server::Parts final : gateway::Readiness {
   PreparedStore prepared;
   std::unique_ptr<ingest::Applier> applier;
   std::unique_ptr<ingest::RefusedStore> refused;
+  std::unique_ptr<RevocationBook> revocations;
   std::vector<std::unique_ptr<ingest::Endpoint>> endpoints;
   std::unique_ptr<query::ReaderPool> readers;
   std::unique_ptr<QueryService> queries;
@@ -144,6 +149,10 @@ struct Server::Parts final : gateway::Readiness {
   std::unique_ptr<StoreThread> store_thread;
   std::unique_ptr<StoreWrites> writes;  // Null with PostgreSQL.
   std::unique_ptr<PullSide> pull_side;  // Null when no source has streams.
+
+  // Its answers may come until the transport has ended.
+  std::unique_ptr<KeyRing> key_ring;
+  std::unique_ptr<fetch::CurlTransport> key_transport;  // Null without issuers.
 };
 
 Status Server::Parts::MakeStore() {
@@ -159,6 +168,8 @@ Status Server::Parts::MakeStore() {
         refused_limits.keep, std::chrono::duration_cast<std::chrono::seconds>(config.keep));
     refused_limits.bytes_max += config.keep_bytes.bytes;
   }
+  TW_ASSIGN_OR_RETURN(revocations,
+                      RevocationBook::Open(prepared.store->database(), clock, metrics));
   TW_ASSIGN_OR_RETURN(refused, ingest::RefusedStore::Create(prepared.store->database(), clock,
                                                             metrics, refused_limits));
   for (const auto& source : prepared.sources) {
@@ -268,8 +279,28 @@ Status Server::Parts::MakePullSide() {
 // About once a second, on the store thread.
 Status Server::Parts::Housekeep() {
   TW_RETURN_IF_ERROR(refused->Trim());
+  TW_RETURN_IF_ERROR(SpreadRevocations());
   TW_RETURN_IF_ERROR(applier->pull().DoRequests());
   return pull_side == nullptr ? Status() : pull_side->Housekeep();
+}
+
+Status Server::Parts::MakeKeyRing() {
+  const AuthConfig& auth = configuration.main.auth;
+  if (!auth.issuers.empty()) {
+    TW_ASSIGN_OR_RETURN(key_transport,
+                        StartTransport(configuration.main.outbound, clock, metrics));
+  }
+  TW_ASSIGN_OR_RETURN(key_ring, KeyRing::Create(auth, key_transport.get(), clock, metrics,
+                                                {.refresh = auth.jwks_refresh}));
+  key_ring->Start();
+  return {};
+}
+
+// On the store thread.
+Status Server::Parts::SpreadRevocations() {
+  TW_ASSIGN_OR_RETURN(const auth::RevocationsPtr revoked, revocations->Poll());
+  if (revoked != nullptr) TellRevocations(loops, revoked);
+  return {};
 }
 
 Status Server::Parts::MakeLoops() {
@@ -286,7 +317,8 @@ Status Server::Parts::MakeLoops() {
   }
   gateway_metrics = std::make_unique<gateway::GatewayMetrics>(metrics);
   session_metrics = std::make_unique<session::SessionMetrics>(metrics);
-  TW_ASSIGN_OR_RETURN(const auth::JwtKey key, MakeKey(configuration.main.auth));
+  TW_RETURN_IF_ERROR(MakeKeyRing());
+  const auth::JwtKey key = key_ring->keys();
   TW_ASSIGN_OR_RETURN(const auth::ApiKeys api_keys, MakeApiKeys(configuration.main.auth));
   InnerSnapshot inner;
   if (postgres == nullptr) {
@@ -299,6 +331,16 @@ Status Server::Parts::MakeLoops() {
     TW_RETURN_IF_ERROR(MakeLoop(i, key, api_keys, inner));
   }
   ConnectBuses(loops);
+  TW_ASSIGN_OR_RETURN(const auth::RevocationsPtr revoked, revocations->Poll());
+  for (const auto& parts : loops) {
+    parts->verifier->SetRevocations(revoked);
+    parts->verifier->OnUnknownKey([ring = key_ring.get()] { ring->WantUnknown(); });
+  }
+  key_ring->OnChange([this](const auth::JwtKey& keys) {
+    for (const auto& parts : loops) {
+      parts->loop.Post([&verifier = *parts->verifier, keys] { verifier.SetKeys(keys); });
+    }
+  });
   return {};
 }
 
@@ -423,6 +465,15 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
               done(query::ReasonsJson(hub));
             });
           },
+      .revoke =
+          [this](auth::Revocation revocation, Function<void(Status)> done) {
+            return store_thread->Post([this, revocation = std::move(revocation),
+                                       done = std::move(done)]() mutable {
+              Status written = RevocationBook::Add(prepared.store->database(), revocation);
+              if (written.ok()) written = SpreadRevocations();
+              done(std::move(written));
+            });
+          },
       .invalidate =
           [this](query::ManualInvalidation manual) {
             const std::string id = "manual-" + random.Hex(8);
@@ -489,6 +540,7 @@ void Server::Parts::Stop() {
       parts.gateway->Drain();
     });
   }
+  if (key_ring != nullptr) key_ring->Stop();
   // No new work from outside; what is under way goes on at the next start.
   if (pull_side != nullptr) pull_side->Stop();
   // Accepted deliveries become durable and are answered; then the loops may go.
@@ -529,6 +581,8 @@ void Server::UseCertificate(io::TlsSlot tls) {
     parts->loop.Post([&slot = parts->tls, tls] { slot = tls; });
   }
 }
+
+Status Server::ReloadKeys(const AuthConfig& auth) { return parts_->key_ring->Reload(auth); }
 
 Result<std::unique_ptr<Server>> Server::Start(const Configuration& configuration,
                                               const ServerOptions& options, Clock& clock,

@@ -54,6 +54,9 @@ class Server {
   bool drained() const;
   // For connections from now on; only a server that was started with TLS takes it.
   void UseCertificate(io::TlsSlot tls);
+  // The `auth` section was read anew: its keys count from now on, and issuers are asked again. Errors:
+  // kInvalidArgument; the keys stay.
+  Status ReloadKeys(const AuthConfig& auth);
   // Not ready, realtime clients told, acknowledged deliveries applied. Idempotent.
   void Stop();
 

@@ -294,6 +294,7 @@ constexpr Expected kExpected[] = {
     {"PATCH", "/rest/v1/", "/rest/v1/notes", "", {401, 401, 400, 400}},
     {"DELETE", "/rest/v1/", "/rest/v1/notes", "", {401, 401, 400, 400}},
     {"POST", "/v1/invalidate", "/v1/invalidate", "", {401, 401, 403, 400}},
+    {"POST", "/v1/revocations", "/v1/revocations", "", {401, 401, 403, 400}},
     {"GET", "/v1/queries/", "/v1/queries/none", "", {401, 401, 404, 404}},
     {"GET", "/v1/explain/invalidation", "/v1/explain/invalidation", "", {401, 401, 403, 200}},
     {"GET", "/demo/config.json", "/demo/config.json", "", {404, 404, 404, 404}},

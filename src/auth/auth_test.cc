@@ -267,6 +267,34 @@ TEST(JwtKeyTest, RefusesSecretsThatAreNone) {
   }
 }
 
+// Abuse case 57: the same key id at two issuers.
+TEST(JwtKeyTest, AnIssuersKeyVerifiesOnlyItsOwnTokens) {
+  constexpr Algorithm kAlgorithms[] = {Algorithm::kHs256};
+  const std::string secrets[] = {std::string(32, 'a'), std::string(32, 'b')};
+  JwtKey keys;
+  for (const int i : {0, 1}) {
+    auto key = JwtKey::Create(secrets[i], kAlgorithms, "same");
+    ASSERT_TRUE(key.ok());
+    key->BindTo(i == 0 ? "https://a.example" : "https://b.example");
+    keys.Add(std::move(*key));
+  }
+  const auto verify = [&](int signer, const std::string& issuer) {
+    auto token = MintToken(R"({"role":"anon","exp":4102444800)" + issuer + "}", secrets[signer],
+                           Algorithm::kHs256);
+    EXPECT_TRUE(token.ok());
+    return keys.Verify(*token);
+  };
+  EXPECT_TRUE(verify(0, R"(,"iss":"https://a.example")").has_value());
+  EXPECT_TRUE(verify(1, R"(,"iss":"https://b.example")").has_value());
+  for (const auto& [signer, issuer] :
+       {std::pair{0, R"(,"iss":"https://b.example")"}, std::pair{1, R"(,"iss":"https://a.example")"},
+        std::pair{0, ""}, std::pair{0, R"(,"iss":["https://a.example"])"}}) {
+    const auto verified = verify(signer, issuer);
+    ASSERT_FALSE(verified.has_value()) << issuer;
+    EXPECT_EQ(verified.error().code, AuthErrorCode::kRefusedClaim) << issuer;
+  }
+}
+
 TEST(MintTokenTest, RefusesWhatIsNoObject) {
   for (const char* claims : {"", "[]", "1", "{"}) {
     EXPECT_THAT(MintToken(claims, kSecret, Algorithm::kHs256),

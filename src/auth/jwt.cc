@@ -168,6 +168,7 @@ std::string_view UpstreamCode(AuthErrorCode code) {
     case AuthErrorCode::kExpirationInvalid:
     case AuthErrorCode::kNotYetValid:
     case AuthErrorCode::kRefusedClaim:
+    case AuthErrorCode::kRevoked:
       return "InvalidJWTToken";
     case AuthErrorCode::kMalformed:
       return "MalformedJWT";
@@ -197,6 +198,8 @@ AuthError MakeAuthError(AuthErrorCode code) {
       return {code, "Failed to generate JWT signer, check your JWT secret or JWKS configuration"};
     case AuthErrorCode::kRefusedClaim:
       return {code, "The token's issuer or audience is not accepted here"};
+    case AuthErrorCode::kRevoked:
+      return {code, "Token has been revoked"};
   }
   TW_UNREACHABLE();
 }
@@ -239,6 +242,16 @@ void JwtKey::Add(std::string_view kid, const crypto::PublicKey& key,
 void JwtKey::Add(JwtKey other) {
   for (Entry& entry : other.entries_) entries_.push_back(std::move(entry));
   for (auto& claim : other.required_) required_.push_back(std::move(claim));
+}
+
+bool JwtKey::holds_secret() const {
+  return std::ranges::any_of(entries_, [](const Entry& entry) {
+    return std::holds_alternative<crypto::HmacKey>(entry.key);
+  });
+}
+
+void JwtKey::BindTo(std::string_view issuer) {
+  for (Entry& entry : entries_) entry.issuer = issuer;
 }
 
 void JwtKey::Require(std::string claim, std::string value) {
@@ -297,11 +310,16 @@ std::expected<SignedClaims, AuthError> JwtKey::Verify(std::string_view token) co
   const std::string_view kid = root["kid"].AsString().value_or("");
   bool known = false;
   bool verified = false;
+  // Issuers whose keys made this very signature; empty text: a key of any issuer did.
+  std::vector<std::string_view> issuers;
   for (const Entry& entry : entries_) {
     if (!kid.empty() && !entry.kid.empty() && entry.kid != kid) continue;
     known = true;
     if (algorithm != entry.algorithm) continue;
-    verified = verified || Verifies(entry, parts->signed_text, *signature);
+    if (verified && entry.issuer.empty()) continue;
+    if (!Verifies(entry, parts->signed_text, *signature)) continue;
+    verified = true;
+    issuers.push_back(entry.issuer);
   }
   if (!known) return Refuse(AuthErrorCode::kNoKey);
   if (!verified) return Refuse(AuthErrorCode::kSignature);
@@ -310,6 +328,12 @@ std::expected<SignedClaims, AuthError> JwtKey::Verify(std::string_view token) co
   if (!payload) return Refuse(AuthErrorCode::kMalformed);
   auto claims = ReadClaims(*std::move(payload));
   if (claims && !HasRequired(*claims->claims)) return Refuse(AuthErrorCode::kRefusedClaim);
+  // One issuer's key says nothing about another's tokens, whatever their key ids are.
+  if (claims && std::ranges::none_of(issuers, [&](std::string_view issuer) {
+        return issuer.empty() || claims->claims->document.root()["iss"].AsString() == issuer;
+      })) {
+    return Refuse(AuthErrorCode::kRefusedClaim);
+  }
   return claims;
 }
 

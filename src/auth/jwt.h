@@ -63,6 +63,7 @@ enum class AuthErrorCode : uint8_t {
   kSignature,  // Wrong signature, or an algorithm that is not configured.
   kNoKey,      // It names a key that is not among the configured ones.
   kRefusedClaim,  // A claim has not the value that the configuration demands.
+  kRevoked,       // Its user, its session or it itself was revoked.
 };
 
 struct AuthError {
@@ -101,9 +102,13 @@ class JwtKey {
   void Add(std::string_view kid, const crypto::PublicKey& key,
            std::span<const Algorithm> algorithms);
   void Add(JwtKey other);
+  // From here on the keys verify only tokens whose `iss` is this text.
+  void BindTo(std::string_view issuer);
   // Every token's `claim` must be this text, or a list that holds it (RFC 7519 §4.1.3 for `aud`).
   void Require(std::string claim, std::string value);
   bool empty() const { return entries_.empty(); }
+  // Whether one of the keys is a shared secret.
+  bool holds_secret() const;
 
   // Checks form, algorithm, signature and claims of a compact JWS (RFC 7515 §5.2, RFC 7519 §7.2),
   // but not its times. Header members other than `alg` and `kid` are ignored, except `crit`, which
@@ -115,6 +120,7 @@ class JwtKey {
     std::string kid;
     Algorithm algorithm;
     std::variant<crypto::HmacKey, crypto::PublicKey> key;
+    std::string issuer = {};  // Empty: of any.
   };
   static bool Verifies(const Entry& entry, std::string_view text, std::string_view signature);
   bool HasRequired(const Claims& claims) const;

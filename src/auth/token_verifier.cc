@@ -16,6 +16,7 @@ TokenVerifier::TokenVerifier(JwtKey key, ApiKeys api_keys, const Clock& clock,
                              telemetry::Registry& registry, TokenVerifierOptions options)
     : key_(std::move(key)),
       api_keys_(std::move(api_keys)),
+      options_(options),
       clock_(clock),
       accepted_(options.accepted_entries_max),
       refused_(options.refused_entries_max),
@@ -23,7 +24,14 @@ TokenVerifier::TokenVerifier(JwtKey key, ApiKeys api_keys, const Clock& clock,
       expired_total_(ResultCounter(registry, "expired")),
       malformed_total_(ResultCounter(registry, "malformed")),
       signature_total_(ResultCounter(registry, "signature")),
-      claims_total_(ResultCounter(registry, "claims")) {}
+      claims_total_(ResultCounter(registry, "claims")),
+      revoked_total_(ResultCounter(registry, "revoked")) {}
+
+void TokenVerifier::SetKeys(JwtKey key) {
+  key_ = std::move(key);
+  accepted_ = LruCache<SignedClaims>(options_.accepted_entries_max);
+  refused_ = LruCache<AuthErrorCode>(options_.refused_entries_max);
+}
 
 std::expected<ClaimsPtr, AuthError> TokenVerifier::Verify(std::string_view credential) {
   const auto verify = [&]() -> std::expected<ClaimsPtr, AuthError> {
@@ -38,6 +46,9 @@ std::expected<ClaimsPtr, AuthError> TokenVerifier::Verify(std::string_view crede
     if (auto times = CheckTimes(*verified, clock_.Wall()); !times) {
       return std::unexpected(std::move(times).error());
     }
+    if (IsRevoked(*verified->claims)) {
+      return std::unexpected(MakeAuthError(AuthErrorCode::kRevoked));
+    }
     return std::move(verified->claims);
   };
   std::expected<ClaimsPtr, AuthError> result = verify();
@@ -49,6 +60,7 @@ std::expected<SignedClaims, AuthError> TokenVerifier::VerifySigned(std::string_v
   const crypto::Digest hash = crypto::Sha256(token);
   if (const SignedClaims* const known = accepted_.Find(hash)) return *known;
   if (const AuthErrorCode* const known = refused_.Find(hash)) {
+    if (*known == AuthErrorCode::kNoKey && unknown_key_) unknown_key_();
     return std::unexpected(MakeAuthError(*known));
   }
   std::expected<SignedClaims, AuthError> verified = key_.Verify(token);
@@ -56,6 +68,7 @@ std::expected<SignedClaims, AuthError> TokenVerifier::VerifySigned(std::string_v
     accepted_.Put(hash, *verified);
   } else {
     refused_.Put(hash, verified.error().code);
+    if (verified.error().code == AuthErrorCode::kNoKey && unknown_key_) unknown_key_();
   }
   return verified;
 }
@@ -75,6 +88,8 @@ void TokenVerifier::Count(const std::expected<ClaimsPtr, AuthError>& result) {
     case AuthErrorCode::kSignature:
     case AuthErrorCode::kNoKey:
       return signature_total_.Add();
+    case AuthErrorCode::kRevoked:
+      return revoked_total_.Add();
   }
 }
 

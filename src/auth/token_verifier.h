@@ -8,7 +8,9 @@
 #include "auth/api_keys.h"
 #include "auth/jwt.h"
 #include "auth/lru_cache.h"
+#include "auth/revocations.h"
 #include "base/clock.h"
+#include "base/function.h"
 #include "telemetry/metrics.h"
 
 namespace tw::auth {
@@ -34,12 +36,25 @@ class TokenVerifier {
   // Errors: see AuthErrorCode. An unknown opaque key is kSignature.
   std::expected<ClaimsPtr, AuthError> Verify(std::string_view credential);
 
+  // Other keys from now on. What the former ones verified is verified again when it is next shown.
+  void SetKeys(JwtKey key);
+  // Called when a token names a key that is not there: its issuer may have a new one.
+  void OnUnknownKey(Function<void()> tell) { unknown_key_ = std::move(tell); }
+
+  void SetRevocations(RevocationsPtr revocations) { revocations_ = std::move(revocations); }
+  bool IsRevoked(const Claims& claims) const {
+    return revocations_ != nullptr && revocations_->Covers(claims);
+  }
+
  private:
   std::expected<SignedClaims, AuthError> VerifySigned(std::string_view token);
   void Count(const std::expected<ClaimsPtr, AuthError>& result);
 
   JwtKey key_;
   ApiKeys api_keys_;
+  RevocationsPtr revocations_;
+  Function<void()> unknown_key_;
+  const TokenVerifierOptions options_;
   const Clock& clock_;
   LruCache<SignedClaims> accepted_;
   LruCache<AuthErrorCode> refused_;
@@ -48,6 +63,7 @@ class TokenVerifier {
   telemetry::Counter& malformed_total_;
   telemetry::Counter& signature_total_;
   telemetry::Counter& claims_total_;
+  telemetry::Counter& revoked_total_;
 };
 
 }  // namespace tw::auth

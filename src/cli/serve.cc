@@ -81,13 +81,31 @@ void ReloadCertificate(const Loaded& loaded, app::Server& server) {
   telemetry::Log(telemetry::Level::kInfo, "CertificateReloaded", "for new connections");
 }
 
+// SIGHUP. Keys and secrets that cannot be read leave those in force.
+void ReloadKeys(const ServeArguments& arguments, app::Server& server) {
+  const app::ProcessEnvironment environment;
+  const auto fresh = Load(arguments, environment);
+  if (fresh.ok() && fresh->configuration.main.auth.jwt_secret.Reveal() == app::kDevJwtSecret) {
+    return telemetry::Log(telemetry::Level::kError, "KeysNotReloaded",
+                          "auth.jwt_secret is the public development secret");
+  }
+  const Status done = fresh.ok() ? server.ReloadKeys(fresh->configuration.main.auth)
+                                 : Status(std::unexpected(fresh.error()));
+  if (!done.ok()) {
+    return telemetry::Log(telemetry::Level::kError, "KeysNotReloaded",
+                          "the keys in force stay", {{"error", done.error().message}});
+  }
+  telemetry::Log(telemetry::Level::kInfo, "KeysReloaded", "tokens are verified with the keys of now");
+}
+
 // What SIGHUP means: a service's operator wants new files read, a developer has closed the terminal.
 enum class Hangup : uint8_t { kReloads, kEnds };
 
 // Serves until a signal ends it: first the lame duck, over `window` unless the signal brings its
 // own; a second signal ends at once.
 ExitCode RunUntilSignal(app::Server& server, const Signals& signals, const Loaded& loaded,
-                        Hangup hangup, std::chrono::milliseconds window) {
+                        const ServeArguments& arguments, Hangup hangup,
+                        std::chrono::milliseconds window) {
   constexpr std::chrono::milliseconds kLook{500}, kLookDraining{50};
   for (;;) {
     const Signal signal = signals.WaitFor(kLook);
@@ -95,6 +113,7 @@ ExitCode RunUntilSignal(app::Server& server, const Signals& signals, const Loade
     if (signal.kind == Signal::Kind::kNone) continue;
     if (signal.kind == Signal::Kind::kReload && hangup == Hangup::kReloads) {
       ReloadCertificate(loaded, server);
+      ReloadKeys(arguments, server);
       continue;
     }
     window = signal.window.value_or(window);
@@ -259,7 +278,7 @@ ExitCode RunDev(const ServeArguments& arguments) {
         SystemClock(), SystemRandom());
   }
   // Whoever stops a development server waits for it.
-  const ExitCode code = RunUntilSignal(**server, signals, *loaded, Hangup::kEnds,
+  const ExitCode code = RunUntilSignal(**server, signals, *loaded, arguments, Hangup::kEnds,
                                        std::chrono::milliseconds{0});
   traffic.reset();
   return code;
@@ -303,7 +322,7 @@ ExitCode RunServe(const ServeArguments& arguments) {
     std::fflush(stdout);
   }
   telemetry::Log(telemetry::Level::kInfo, "Listening", "ready", {{"url", url}});
-  return RunUntilSignal(**server, signals, *loaded, Hangup::kReloads,
+  return RunUntilSignal(**server, signals, *loaded, arguments, Hangup::kReloads,
                         configuration->main.server.drain_window);
 }
 

@@ -13,6 +13,7 @@
 #include "cli/gen.h"
 #include "cli/output.h"
 #include "cli/policy_verb.h"
+#include "cli/revoke.h"
 #include "cli/serve.h"
 #include "cli/subscribe.h"
 #include "cli/token.h"
@@ -79,6 +80,19 @@ void AddPostgres(CLI::App& program, DoctorArguments& doctor, InitPostgresArgumen
   postgres->add_option("--role", init.role, "The role that Tidewire connects as")
       ->capture_default_str();
   postgres->callback(run_init);
+}
+
+void AddRevoke(CLI::App& program, RevokeArguments& revoke, const std::function<void()>& run) {
+  auto* verb = program.add_subcommand(
+      "revoke", "Make a user's, a session's or one token count no more, within 2 seconds");
+  verb->add_option("--data", revoke.data_directory, "The server's data directory (default: ./data)");
+  auto* what = verb->add_option_group("what");
+  what->add_option("--sub", revoke.subject, "Tokens of this user (claim sub) issued until now");
+  what->add_option("--session", revoke.session, "Those of one session (claim session_id)");
+  what->add_option("--token-id", revoke.token, "One token (claim jti)");
+  what->require_option(1);
+  verb->add_option("--for", revoke.keep, "How long this is remembered (default: 30d)");
+  verb->callback(run);
 }
 
 // `jobs` and its verbs.
@@ -254,6 +268,11 @@ int Run(int argc, char** argv) {
                 init.format = format();
                 code = RunInitPostgres(init);
               });
+  RevokeArguments revoke;
+  AddRevoke(program, revoke, [&] {
+    revoke.format = format();
+    code = RunRevoke(revoke);
+  });
   JobsArguments jobs;
   AddJobs(program, jobs, [&] {
     jobs.format = format();

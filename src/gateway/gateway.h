@@ -149,6 +149,9 @@ class Gateway {
     query::WritePoliciesPtr write_policies;
     // Calls back, on any thread, with why results were invalidated lately, as JSON.
     std::function<void(Function<void(std::string)>)> explain;
+    // Writes a revocation down and tells every loop, then calls `done`, on another thread.
+    // Errors: kResourceExhausted (too much to do); `done` is not called then.
+    std::function<Status(auth::Revocation, Function<void(Status)> done)> revoke;
     // Tells every client of every loop; only posts.
     std::function<void(query::ManualInvalidation)> invalidate;
   };

@@ -3,6 +3,7 @@
 #include "gateway/gateway.h"
 #include "gateway/handlers.h"
 #include "gateway/query_handlers.h"
+#include "gateway/revoke_handler.h"
 #include "gateway/write_handlers.h"
 
 namespace tw::gateway {
@@ -10,6 +11,7 @@ namespace {
 
 constexpr size_t kWriteBodyMax = 4u << 20;
 constexpr size_t kInvalidateBodyMax = 64u << 10;
+constexpr size_t kRevocationBodyMax = 4u << 10;
 // Upstream's, for a batch or one message.
 constexpr size_t kBroadcastBody = 8'000'000;
 
@@ -38,6 +40,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/rest/v1/", RouteAuth::kToken, kWriteBodyMax, HandleTableInsert},
     {"PATCH", "/rest/v1/", RouteAuth::kToken, kWriteBodyMax, HandleTableUpdate},
     {"DELETE", "/rest/v1/", RouteAuth::kToken, kWriteBodyMax, HandleTableDelete},
+    {"POST", "/v1/revocations", RouteAuth::kToken, kRevocationBodyMax, HandleRevoke},
     {"POST", "/v1/invalidate", RouteAuth::kToken, kInvalidateBodyMax, HandleInvalidate},
     {"GET", "/v1/explain/invalidation", RouteAuth::kToken, 0, HandleExplainInvalidation},
     {"GET", "/v1/queries/", RouteAuth::kToken, 0, HandleQueryRead},

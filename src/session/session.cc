@@ -19,6 +19,8 @@ using protocol::ReplyStatus;
 namespace {
 
 constexpr std::string_view kTopicPrefix = "realtime:";
+// Of 3500 and above: a client that knows our codes does not come back by itself.
+constexpr uint16_t kRevoked = 3501;
 
 // A topic is safe to log, to route and to send back.
 bool IsTopic(std::string_view topic, uint32_t bytes_max) {
@@ -60,6 +62,9 @@ SessionMetrics::SessionMetrics(telemetry::Registry& registry)
                                       {{"recovered", "false"}})),
       expired(registry.GetCounter("tidewire_session_expired_total",
                                   "Channels closed because their token ended.")),
+      revoked(registry.GetCounter("tidewire_session_revoked_total",
+                                  "Channels and connections closed because their token was "
+                                  "revoked.")),
       broadcasts_refused(registry.GetCounter("tidewire_session_broadcasts_refused_total",
                                              "Broadcasts over the size limit.")),
       replays_overtaken(registry.GetCounter(
@@ -270,6 +275,23 @@ uint64_t Session::publishing() const { return services_.feed.router().publishing
 void Session::Resync(uint64_t after) {
   for (const auto& channel : channels_) channel->Lag(after);
   OnDrained();
+}
+
+void Session::OnRevocations() {
+  const std::string reason = MakeAuthError(auth::AuthErrorCode::kRevoked).message;
+  const bool all = services_.verifier.IsRevoked(*claims_);
+  for (size_t i = 0; i < channels_.size();) {
+    Channel& channel = *channels_[i];
+    if (!all && !services_.verifier.IsRevoked(*channel.claims())) {
+      ++i;
+      continue;
+    }
+    services_.metrics.revoked.Add();
+    Settle(channel, channel.End(reason));
+  }
+  if (!all) return ArmExpiry();
+  services_.metrics.revoked.Add();
+  transport_.CloseWith(kRevoked, reason);
 }
 
 void Session::AnnounceRestart() {

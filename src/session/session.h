@@ -96,6 +96,7 @@ struct SessionMetrics {
   telemetry::Counter& resumed;
   telemetry::Counter& not_resumed;
   telemetry::Counter& expired;
+  telemetry::Counter& revoked;
   telemetry::Counter& broadcasts_refused;
   telemetry::Counter& replays_overtaken;
   telemetry::Counter& denied_reads;
@@ -167,6 +168,9 @@ class Session {
   // The transport dropped the frames of all changes behind `after`: the channels go on there, at the
   // client's pace.
   void Resync(uint64_t after);
+
+  // Tokens were revoked: channels that have one end, and the connection if its own key is one.
+  void OnRevocations();
 
   // Before a planned restart: tells every channel, so that clients come back by themselves.
   void AnnounceRestart();

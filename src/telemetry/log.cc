@@ -33,14 +33,39 @@ StringMap<Throttle>& Throttles() {
   return *throttles;
 }
 
+// What ends a line, or steers a terminal, beyond ASCII: U+0080 to U+009F (C1 controls), U+2028 and
+// U+2029. Its size in UTF-8 and its four hex digits; size 0: not such a character.
+struct Control {
+  size_t size = 0;
+  char hex[5] = {};
+};
+
+Control ControlAt(std::string_view text) {
+  Control control;
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  if (text.size() >= 2 && byte(0) == 0xc2 && byte(1) >= 0x80 && byte(1) <= 0x9f) {
+    control.size = 2;
+    std::snprintf(control.hex, sizeof control.hex, "00%02x", byte(1));
+  } else if (text.starts_with("\xe2\x80\xa8") || text.starts_with("\xe2\x80\xa9")) {
+    control.size = 3;
+    std::snprintf(control.hex, sizeof control.hex, "20%02x", byte(2) == 0xa8 ? 0x28 : 0x29);
+  }
+  return control;
+}
+
 // JSON string escaping; also makes terminal output safe. Telemetry stands beside json on floor 2
 // and so cannot use it.
 void AppendQuoted(std::string& out, std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   out.push_back('"');
-  for (const char c : text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
     const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
+    if (const Control control = byte < 0xc2 ? Control{} : ControlAt(text.substr(i));
+        control.size > 0) {
+      out.append("\\u").append(control.hex);
+      i += control.size - 1;
+    } else if (c == '"' || c == '\\') {
       out.push_back('\\');
       out.push_back(c);
     } else if (byte < 0x20 || byte == 0x7f) {

@@ -36,6 +36,18 @@ TEST(RegistryTest, HistogramBucketsAreCumulative) {
 
 std::string g_lines;
 
+// Abuse case 76: one event is one line, whatever is in a name.
+TEST(LogTest, NothingEndsALineOrSteersATerminal) {
+  g_lines.clear();
+  SetLogSink([](std::string_view line) { g_lines += line; });
+  SetLogFormat(LogFormat::kJson);
+  Log(Level::kError, "Names", "m",
+      {{"name", "\r\n\x7f\xc2\x85\xc2\x9b[2J\xe2\x80\xa8\xe2\x80\xa9\xc2\xa0\xc3\xa9\xe2\x80\x94"}});
+  EXPECT_THAT(g_lines, HasSubstr("\"name\":\"\\u000d\\u000a\\u007f\\u0085\\u009b[2J\\u2028\\u2029"
+                                 "\xc2\xa0\xc3\xa9\xe2\x80\x94\""));
+  SetLogSink(nullptr);
+}
+
 TEST(LogTest, EscapesAndThrottles) {
   g_lines.clear();
   SetLogSink([](std::string_view line) { g_lines += line; });

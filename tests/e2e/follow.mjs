@@ -10,10 +10,14 @@ import { createInterface } from 'node:readline';
 import WebSocket from 'ws';
 import { binary, secret } from './server.mjs';
 
-/** `tidewire serve` with files of the test's own; kill -9 and again with `restart`. */
+/**
+ * `tidewire serve` with files of the test's own, or with those that a function of their directory
+ * gives; kill -9 and again with `restart`.
+ */
 export async function serve(t, files, { env = {} } = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'tidewire-serve-'));
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
+  const all = typeof files === 'function' ? files(directory) : files;
+  for (const [name, text] of Object.entries(all)) writeFileSync(join(directory, name), text);
   const data = join(directory, 'data');
   let listen = '127.0.0.1:0';
   let child;
