@@ -5,6 +5,7 @@
 
 #include "app/auth_keys.h"
 #include "app/channels.h"
+#include "app/config_history.h"
 #include "app/directory_lock.h"
 #include "app/inner_loader.h"
 #include "app/loop_parts.h"
@@ -12,6 +13,7 @@
 #include "app/prepared_store.h"
 #include "app/pull_side.h"
 #include "app/query_service.h"
+#include "app/refused_desk.h"
 #include "app/store_thread.h"
 #include "app/store_writes.h"
 #include "base/check.h"
@@ -120,7 +122,8 @@ struct Server::Parts final : gateway::Readiness {
   std::unique_ptr<gateway::GatewayMetrics> gateway_metrics;
   std::unique_ptr<session::SessionMetrics> session_metrics;
   Loops loops;
-  CompletionRouter completions{loops};
+  ReleasedIds released;
+  CompletionRouter completions{loops, released};
   // After the loops: its thread posts to them until it is destroyed.
   std::unique_ptr<PostgresStore> postgres;
 
@@ -130,6 +133,7 @@ struct Server::Parts final : gateway::Readiness {
   std::unique_ptr<StoreWorker> worker;
   std::unique_ptr<StoreThread> store_thread;
   std::unique_ptr<StoreWrites> writes;  // Null with PostgreSQL.
+  std::unique_ptr<RefusedDesk> refused_desk;
   std::unique_ptr<PullSide> pull_side;  // Null when no source has streams.
 };
 
@@ -139,6 +143,8 @@ Status Server::Parts::MakeStore() {
   TW_ASSIGN_OR_RETURN(applier, ingest::Applier::Create(prepared.store->database(),
                                                        prepared.sources, clock, metrics,
                                                        {.jobs_table = *configuration.main.jobs.table}));
+  TW_RETURN_IF_ERROR(NoteConfiguration(prepared.store->database(), configuration,
+                                       prepared.sources, clock.Wall()));
   // One store for all sources: the longest keep, the sum of the bytes.
   ingest::RefusedLimits refused_limits{.keep = std::chrono::seconds{0}, .bytes_max = 0};
   for (const auto& source : prepared.sources) {
@@ -220,6 +226,14 @@ Status Server::Parts::MakeInbox() {
 }
 
 Status Server::Parts::MakePullSide() {
+  refused_desk = std::make_unique<RefusedDesk>(RefusedDesk::Wiring{
+      .store = *refused,
+      .endpoints = endpoints,
+      .submit =
+          [this](ingest::Delivery&& delivery, ingest::CompletionToken token) {
+            return inbox->Submit(std::move(delivery), token);
+          },
+      .ended = released});
   TW_ASSIGN_OR_RETURN(pull_side, PullSide::Create({.configuration = configuration,
                                                    .data_directory = options.data_directory,
                                                    .sources = prepared.sources,
@@ -235,7 +249,8 @@ Status Server::Parts::MakePullSide() {
 // About once a second, on the store thread.
 Status Server::Parts::Housekeep() {
   TW_RETURN_IF_ERROR(refused->Trim());
-  TW_RETURN_IF_ERROR(applier->pull().DoRequests());
+  TW_RETURN_IF_ERROR(applier->pull().DoRequests(
+      [this](const ingest::OperatorRequest& request) { return refused_desk->Do(request); }));
   return pull_side == nullptr ? Status() : pull_side->Housekeep();
 }
 

@@ -10,6 +10,7 @@
 #include "ingest/apply/sqlite_days.h"
 #include "ingest/apply/sqlite_effects.h"
 #include "ingest/apply/sqlite_pull.h"
+#include "ingest/apply/sqlite_replay.h"
 #include "ingest/apply/timer_work.h"
 #include "json/json.h"
 #include "telemetry/log.h"
@@ -49,7 +50,8 @@ Result<std::unique_ptr<Applier>> Applier::Create(sqlite::Database& database,
   auto parts = std::make_unique<Parts>(std::move(sources), std::move(effects), std::move(days),
                                        clock, metrics, options);
   IngestState& state = parts->state;
-  parts->pull = std::make_unique<PullApplier>(state, std::move(pull));
+  parts->pull = std::make_unique<PullApplier>(
+      state, std::move(pull), std::make_unique<SqliteReplay>(database, state.sources));
   TW_ASSIGN_OR_RETURN(state.applied_sequence, state.effects->ReadAppliedSequence());
   state.metrics.sequence.Set(static_cast<int64_t>(state.applied_sequence));
   TW_RETURN_IF_ERROR(state.Abandon());
