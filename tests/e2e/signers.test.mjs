@@ -145,9 +145,11 @@ const signers = {
     const requestBody = JSON.stringify(event);
     const query = '?redirect=https%3A%2F%2Fa.example%2Fb&name=a%20b';
     const timestamp = Date.now();
+    // HubSpot signs a query in which these are decoded; its package leaves that to the caller.
+    const decoded = query.replaceAll('%3A', ':').replaceAll('%2F', '/');
     const signature = Signature.getSignature('POST', 'v3', {
       clientSecret: secrets.hubspot,
-      url: `${publicUrl}${path}${query}`,
+      url: `${publicUrl}${path}${decoded}`,
       requestBody,
       timestamp,
     });
