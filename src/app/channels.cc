@@ -42,6 +42,10 @@ session::SessionLimits SessionLimitsOf(const MainConfig& config) {
   return limits;
 }
 
+session::SnapshotDeskLimits SnapshotLimitsOf(const HistoryConfig& config) {
+  return {.each = {.rows_max = config.snapshot_rows_max, .bytes_max = config.snapshot_max.bytes}};
+}
+
 session::ChannelBusOptions ChannelBusOptionsOf(const ChannelsConfig& config) {
   session::ChannelBusOptions options;
   options.history.limits = HistoryLimitsOf(config.history);

@@ -9,6 +9,7 @@
 namespace tw::app {
 
 session::SessionLimits SessionLimitsOf(const MainConfig& config);
+session::SnapshotDeskLimits SnapshotLimitsOf(const HistoryConfig& config);
 session::ChannelBusOptions ChannelBusOptionsOf(const ChannelsConfig& config);
 session::RateLimits RateLimitsOf(const LimitsConfig& config);
 

@@ -154,6 +154,8 @@ struct HistoryConfig {
   config::ByteSize memory_max = config::MiB(16);
   uint64_t replay_changes_max = 10'000;
   config::ByteSize replay_max = config::MiB(16);
+  uint64_t snapshot_rows_max = 10'000;
+  config::ByteSize snapshot_max = config::MiB(4);
 };
 
 constexpr void Describe(config::Of<HistoryConfig> auto& config, auto&& field) {
@@ -169,6 +171,10 @@ constexpr void Describe(config::Of<HistoryConfig> auto& config, auto&& field) {
         "A client that missed more changes than this is told to read anew.");
   field("replay_max", config.replay_max, config::KiB(64), config::GiB(1),
         "The same for the size of the missed changes.");
+  field("snapshot_rows_max", config.snapshot_rows_max, uint64_t{1}, uint64_t{1'000'000},
+        "A join that asks for more rows than this gets none, and is told so.");
+  field("snapshot_max", config.snapshot_max, config::KiB(64), config::MiB(64),
+        "The same for the size of the rows.");
 }
 
 enum class StoreKind : uint8_t { kSqlite, kPostgres };

@@ -17,6 +17,7 @@
 #include "session/invalidations.h"
 #include "session/live_queries.h"
 #include "session/session.h"
+#include "session/snapshot_desk.h"
 
 namespace tw::app {
 
@@ -46,6 +47,8 @@ struct LoopParts {
   std::unique_ptr<session::ChannelBus> bus;
   std::unique_ptr<auth::TokenVerifier> verifier;
   std::unique_ptr<session::RightsSource> rights;  // Null on the embedded store.
+  std::unique_ptr<session::SnapshotSource> snapshot_source;
+  std::unique_ptr<session::SnapshotDesk> snapshots;
   std::unique_ptr<session::SessionServices> services;
   std::unique_ptr<gateway::Gateway> gateway;
   io::TlsSlot tls;  // Null: plain.

@@ -118,6 +118,7 @@ Result<PreparedStore> PrepareStore(const Configuration& configuration, const std
     }
     prepared.sources.push_back(std::move(source));
   }
+  TW_ASSIGN_OR_RETURN(prepared.channel_policy, CompileChannelPolicy(configuration.main.channels));
   if (!embedded) {
     prepared.catalog = std::make_shared<policy::Catalog>();
     return prepared;
@@ -130,7 +131,6 @@ Result<PreparedStore> PrepareStore(const Configuration& configuration, const std
                                                       *prepared.catalog));
   TW_ASSIGN_OR_RETURN(prepared.queries,
                       query::CompileQueries(configuration.main.queries, prepared.catalog, path));
-  TW_ASSIGN_OR_RETURN(prepared.channel_policy, CompileChannelPolicy(configuration.main.channels));
   return prepared;
 }
 

@@ -14,6 +14,7 @@
 #include "app/pull_side.h"
 #include "app/query_service.h"
 #include "app/refused_desk.h"
+#include "app/snapshots.h"
 #include "app/store_thread.h"
 #include "app/store_writes.h"
 #include "base/check.h"
@@ -346,6 +347,16 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
                                .metrics = *session_metrics,
                                .queries = parts.queries.get(),
                                .invalidations = parts.invalidations.get()});
+  if (postgres != nullptr) {
+    parts.snapshot_source =
+        std::make_unique<PostgresSnapshots>(postgres->readers(), parts.loop);
+  } else {
+    parts.snapshot_source =
+        std::make_unique<PoolSnapshots>(*readers, parts.loop, prepared.store->epoch());
+  }
+  parts.snapshots = std::make_unique<session::SnapshotDesk>(
+      *parts.snapshot_source, SnapshotLimitsOf(configuration.main.history), metrics);
+  parts.services->snapshots = parts.snapshots.get();
   if (postgres != nullptr) {
     parts.rights = std::make_unique<LoopRights>(postgres->claims(), parts.loop);
     parts.services->rights = parts.rights.get();

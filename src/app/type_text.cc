@@ -1,9 +1,9 @@
 #include "app/type_text.h"
 
 #include <algorithm>
-#include <set>
 
 #include "app/prepared_store.h"
+#include "app/table_facts.h"
 #include "json/json.h"
 
 namespace tw::app {
@@ -56,27 +56,6 @@ std::string KeyText(std::string_view name) {
   std::string quoted;
   json::AppendString(quoted, name);
   return quoted;
-}
-
-struct TableFacts {
-  std::set<std::string> required;      // NOT NULL.
-  std::set<std::string> with_default;  // May be left out of an insert.
-};
-
-Result<TableFacts> FactsOf(sqlite::Database& database, const std::string& table) {
-  TableFacts facts;
-  TW_ASSIGN_OR_RETURN(
-      auto select,
-      database.Prepare("select name, \"notnull\", dflt_value is not null or (pk > 0 and"
-                       " lower(type) = 'integer') from pragma_table_info(?)"));
-  select.BindText(1, table);
-  for (;;) {
-    TW_ASSIGN_OR_RETURN(const bool row, select.Step());
-    if (!row) return facts;
-    const std::string name(select.ColumnText(0));
-    if (select.ColumnInt(1) != 0) facts.required.insert(name);
-    if (select.ColumnInt(2) != 0) facts.with_default.insert(name);
-  }
 }
 
 enum class Shape : uint8_t { kRow, kInsert, kUpdate };

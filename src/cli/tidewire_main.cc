@@ -10,13 +10,14 @@
 #include "cli/doctor.h"
 #include "cli/drain.h"
 #include "cli/jobs.h"
-#include "cli/gen_types.h"
+#include "cli/gen.h"
 #include "cli/output.h"
 #include "cli/plan.h"
 #include "cli/policy_verb.h"
 #include "cli/refused.h"
 #include "cli/replay.h"
 #include "cli/serve.h"
+#include "cli/subscribe.h"
 #include "cli/token.h"
 #include "cli/try_verb.h"
 #include "config/config.h"
@@ -187,6 +188,28 @@ void AddJudging(CLI::App& program, PlanArguments& plan, TryArguments& attempt,
   trier->callback(run_try);
 }
 
+void AddSubscribe(CLI::App& program, SubscribeArguments& arguments,
+                  const std::function<void()>& run) {
+  auto* verb = program.add_subcommand("subscribe", "Follow a table: one JSON line per change");
+  verb->add_option("table", arguments.table, "The table")->required();
+  verb->add_option("--url", arguments.url, "The server")->capture_default_str();
+  verb->add_option("--token", arguments.token, "The user's token (default: $TIDEWIRE_TOKEN)");
+  verb->add_option("--apikey", arguments.apikey, "The application's key, where it has its own");
+  verb->add_option("--ca", arguments.ca_file, "Certificates to trust, a PEM file");
+  verb->add_option("--schema", arguments.schema, "Its schema")->capture_default_str();
+  verb->add_option("--event", arguments.event, "INSERT, UPDATE, DELETE or *")
+      ->check(CLI::IsMember({"*", "INSERT", "UPDATE", "DELETE"}))
+      ->capture_default_str();
+  verb->add_option("--filter", arguments.filter, "As in PostgREST: status=eq.open,owner=eq.7");
+  verb->add_option("--since", arguments.since, "First what happened after this position");
+  verb->add_option("--position-file", arguments.position_file,
+                   "Where the position is kept from run to run");
+  verb->add_option("--count", arguments.count, "End after so many changes");
+  verb->add_option("--attempts", arguments.attempts_max, "End after so many failures in a row");
+  verb->add_flag("--fail-on-gap", arguments.fail_on_gap, "End with 6 when changes were missed");
+  verb->callback(run);
+}
+
 int Run(int argc, char** argv) {
   CLI::App program("Tidewire: every screen, cache and mirror right when data changes anywhere.");
   program.require_subcommand(1);
@@ -264,13 +287,19 @@ int Run(int argc, char** argv) {
 
   auto* gen = program.add_subcommand("gen", "Code written from a configuration");
   gen->require_subcommand(1);
-  GenTypesArguments types;
-  auto* typer = gen->add_subcommand("types", "TypeScript for tables and named queries");
-  typer->add_option("config", types.config, "Main configuration file; none: the example");
-  typer->callback([&] {
-    types.format = format();
-    code = RunGenTypes(types);
-  });
+  GenArguments generated{.version = TW_VERSION};
+  const auto generates = [&](const char* name, const char* help, Generated what) {
+    auto* const verb = gen->add_subcommand(name, help);
+    verb->add_option("config", generated.config,
+                     "Main configuration file; none: the example");
+    verb->callback([&, what] {
+      generated.what = what;
+      generated.format = format();
+      code = RunGen(generated);
+    });
+  };
+  generates("types", "TypeScript for tables and named queries", Generated::kTypes);
+  generates("openapi", "OpenAPI 3.1 for the HTTP surface, as JSON", Generated::kOpenApi);
 
   DocsArguments docs;
   AddDocs(program, docs, [&] {
@@ -324,6 +353,8 @@ int Run(int argc, char** argv) {
                attempt.format = format();
                code = RunTry(attempt);
              });
+  SubscribeArguments subscribe;
+  AddSubscribe(program, subscribe, [&] { code = RunSubscribe(subscribe, format()); });
 
   auto* version = program.add_subcommand("version", "Version of this program");
   version->callback([&] { code = PrintVersion(format()); });

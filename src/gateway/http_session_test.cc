@@ -209,6 +209,25 @@ TEST_F(HttpSessionTest, APollWaitsAndALostAnswerIsRepeatedUnderItsNumbers) {
   EXPECT_EQ(StatusOf(waiting.Response()), 400);
 }
 
+TEST_F(HttpSessionTest, APollMaySayHowLongItWaitsAndHowLongTheSessionIsKept) {
+  gateway_.Start();
+  TestClient client(gateway_.port());
+  client.Send(Poll(Join()));
+  const std::string session = Quoted(client.Response(), "{\"session\":\"");
+  // Nothing to tell: with wait=0 the answer comes at once all the same, with the position.
+  client.Send(Poll("&session=" + session + "&ack=2&wait=0&keep=0"));
+  EXPECT_THAT(client.Response(), AllOf(HasSubstr("\"messages\":[]"), HasSubstr("\"position\"")));
+  // It was not to be kept.
+  for (bool kept = true; kept;) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    gateway_.OnLoop([&] { kept = gateway_.gateway_metrics.realtime_connections.value() > 0; });
+  }
+  for (const char* bad : {"wait=26", "wait=-1", "wait=1.5", "keep=301", "keep=x"}) {
+    client.Send(Poll("&session=" + session + "&ack=2&" + bad));
+    EXPECT_EQ(StatusOf(client.Response()), 400) << bad;
+  }
+}
+
 TEST_F(HttpSessionTest, APollingClientThatDoesNotAskIsClosedAndItsMemoryFreed) {
   gateway_.limits.outbox_bytes_max = 64 * 1024;
   gateway_.Start();

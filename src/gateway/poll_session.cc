@@ -45,14 +45,17 @@ void PollSession::AskFirst(const Asker& asker) {
   gateway_.wiring().loop.FlushAtEndOfTurn(*this);
 }
 
-void PollSession::Ask(const Asker& asker, uint64_t ack) {
+void PollSession::Ask(const Asker& asker, uint64_t ack, const Patience& patience) {
   if (waiting_) Answer();
   Acknowledge(ack);
   waiting_ = asker;
-  gateway_.wiring().loop.timers().Arm<&PollSession::OnWaitEnd>(timer_, kWaitMax, this);
+  keep_ = patience.keep;
+  gateway_.wiring().loop.timers().Arm<&PollSession::OnWaitEnd>(timer_, patience.wait, this);
   if (std::exchange(resume_wanted_, false)) session_.OnDrained();
   // At the end of the turn: what comes within it goes along.
-  if (!messages_.empty() || closed_) gateway_.wiring().loop.FlushAtEndOfTurn(*this);
+  if (!messages_.empty() || closed_ || patience.wait.count() == 0) {
+    gateway_.wiring().loop.FlushAtEndOfTurn(*this);
+  }
 }
 
 void PollSession::Acknowledge(uint64_t ack) {
@@ -119,7 +122,7 @@ std::string PollSession::AnswerText() {
 
 void PollSession::Answer() {
   const Asker asker = *std::exchange(waiting_, std::nullopt);
-  gateway_.wiring().loop.timers().Arm<&PollSession::OnIdle>(timer_, kIdleMax, this);
+  gateway_.wiring().loop.timers().Arm<&PollSession::OnIdle>(timer_, keep_, this);
   asker.gateway->wiring().loop.Post([asker, text = AnswerText()] {
     Connection* const connection = asker.gateway->Find(asker.connection_id);
     if (connection == nullptr || !connection->answering()) return;

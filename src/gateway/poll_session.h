@@ -23,11 +23,13 @@ namespace tw::gateway {
 // lost answer loses nothing and repeats under the same numbers. A session that ends says
 // "closed":{"code":1012,"reason":"…","retry_ms":…} once.
 //
-// The gateway owns it; it ends when its client does not ask for kIdleMax.
+// The gateway owns it; it ends when its client does not ask for as long as it said that it may be
+// away (`keep`), kIdleMax by default.
 class PollSession final : public session::Transport, public HttpSession, private io::Flushable {
  public:
   static constexpr std::chrono::seconds kWaitMax{25};  // Below common proxies' limits.
   static constexpr std::chrono::seconds kIdleMax{30};
+  static constexpr std::chrono::seconds kKeepMax{300};  // For clients that ask now and then.
   static constexpr size_t kAnswerBytesMax = 1u << 20;  // And at least one message.
 
   PollSession(Gateway& gateway, const Opening& opening);
@@ -40,8 +42,13 @@ class PollSession final : public session::Transport, public HttpSession, private
   };
   // The request that opened the session is answered at the end of this turn.
   void AskFirst(const Asker& asker);
+  // What a request says about time, within kWaitMax and kKeepMax.
+  struct Patience {
+    std::chrono::seconds wait = kWaitMax;  // How long it waits when there is nothing to tell.
+    std::chrono::seconds keep = kIdleMax;  // How long the session waits for the next request.
+  };
   // A request waits for messages behind `ack`; whoever waited before is answered now.
-  void Ask(const Asker& asker, uint64_t ack);
+  void Ask(const Asker& asker, uint64_t ack, const Patience& patience);
   void Drain(std::chrono::milliseconds window);
 
   void OnFrame(const io::SharedBytes& frame) override;
@@ -70,6 +77,7 @@ class PollSession final : public session::Transport, public HttpSession, private
   size_t bytes_ = 0;                      // Of those.
   uint64_t first_ = 1;                    // Number of the first of them.
   std::optional<Asker> waiting_;
+  std::chrono::seconds keep_ = kIdleMax;
   std::optional<Closed> closed_;
   io::Timer timer_;  // While a request waits: its end. Else: the session's.
   bool resume_wanted_ = false;

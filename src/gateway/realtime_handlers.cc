@@ -171,18 +171,34 @@ std::optional<ClaimsPtr> JudgeAsker(Connection& connection, const Parameters& pa
   return opening->claims;
 }
 
+// Seconds, `fallback` when not given. Nullopt: not a whole number of at most `max`.
+std::optional<std::chrono::seconds> SecondsOf(const Parameters& parameters, std::string_view name,
+                                              std::chrono::seconds fallback,
+                                              std::chrono::seconds max) {
+  const std::string_view text = Parameter(parameters, name);
+  if (text.empty()) return fallback;
+  const auto seconds = ParseUint64(text);
+  if (!seconds || *seconds > static_cast<uint64_t>(max.count())) return {};
+  return std::chrono::seconds(*seconds);
+}
+
 void PollAgain(Connection& connection, const Parameters& parameters) {
   const auto ack = ParseUint64(Parameter(parameters, "ack"));
   if (!ack) return connection.RespondError(400, "ack must be the last answer's seq");
+  const auto wait = SecondsOf(parameters, "wait", PollSession::kWaitMax, PollSession::kWaitMax);
+  if (!wait) return connection.RespondError(400, "wait must be 0 to 25 seconds");
+  const auto keep = SecondsOf(parameters, "keep", PollSession::kIdleMax, PollSession::kKeepMax);
+  if (!keep) return connection.RespondError(400, "keep must be 0 to 300 seconds");
   const auto asker = JudgeAsker(connection, parameters);
   if (!asker) return;
   const std::string session_id(Parameter(parameters, "session"));
   AtSession(connection, session_id,
-            [session_id, asker = *asker, ack = *ack, id = connection.id()](Gateway& there,
-                                                                           Gateway& answer) {
+            [session_id, asker = *asker, ack = *ack,
+             patience = PollSession::Patience{*wait, *keep},
+             id = connection.id()](Gateway& there, Gateway& answer) {
               const auto [session, access] = FindHttpSession(there, session_id, *asker);
               auto* const poll = dynamic_cast<PollSession*>(session);
-              if (poll != nullptr) return poll->Ask({&answer, id}, ack);
+              if (poll != nullptr) return poll->Ask({&answer, id}, ack, patience);
               answer.wiring().loop.Post(
                   [&answer, id, access = session == nullptr ? access : SessionAccess::kNoSession] {
                     Connection* const waiting = answer.Find(id);

@@ -1,6 +1,7 @@
 #include "protocol/change_payload.h"
 
 #include "json/json.h"
+#include "protocol/stamp.h"
 
 namespace tw::protocol {
 namespace {
@@ -78,7 +79,8 @@ void AppendChangePayload(std::string& out, const ChangeParts& parts) {
   out += ",\"table\":";
   json::AppendString(out, parts.change->relation->table);
   out += ",\"commit_timestamp\":\"";
-  out += FormatTimestampMs(parts.change->committed_at);
+  const WallTime at = parts.change->committed_at;
+  out += parts.stamp ? StampedTime(at, *parts.stamp) : FormatTimestampMs(at);
   out += "\",\"columns\":";
   out += parts.columns;
   if (!parts.record.empty()) {

@@ -37,6 +37,8 @@ struct ChangeParts {
   std::string_view old_record;
   std::span<const int64_t> ids;
   std::optional<Position> position;  // Written when the channel asked for positions.
+  // Written within commit_timestamp (stamp.h).
+  std::optional<Position> stamp;
 };
 
 // Appends the whole payload: {"ids":[…],"position":…,"data":{…}}.

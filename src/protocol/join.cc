@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "protocol/stamp.h"
 
 namespace tw::protocol {
 namespace {
@@ -93,7 +94,14 @@ BindingRequest ParseBinding(const json::Value& object) {
   binding.schema = Text(object["schema"]);
   binding.table = Text(object["table"]);
   binding.filter = Text(object["filter"]);
-  binding.since = Text(object["since"]);
+  if (auto resume = Resume(object["resume"])) {
+    binding.resume = true;
+    binding.since = UnstampedPosition(resume->since);
+  }
+  if (const std::string since = Text(object["since"]); !since.empty()) {
+    binding.since = UnstampedPosition(since);
+  }
+  binding.snapshot = LenientBool(object["snapshot"]);
   binding.leave = LenientBool(object["leave"]);
   const json::Value select = object["select"];
   binding.select_malformed = !select.is_null() && !select.is_array();
@@ -147,6 +155,7 @@ Result<JoinRequest> ParseJoin(const json::Value& payload) {
   request.positions = LenientBool(tidewire["positions"]);
   request.leave = LenientBool(tidewire["leave"]);
   request.since = Text(tidewire["since"]);
+  request.snapshot = LenientBool(tidewire["snapshot"]);
   request.client = ClientId(Text(tidewire["client"]));
   request.invalidations = LenientBool(tidewire["invalidations"]);
   for (const json::Value& item : config["postgres_changes"].items()) {

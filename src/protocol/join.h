@@ -31,8 +31,12 @@ struct BindingRequest {
   std::string filter;
   std::vector<std::string> select;  // Empty: all columns.
   bool select_malformed = false;    // `select` was neither absent nor a list of strings.
-  std::string since;                // Position in text form; our extension, inside the binding.
-  // Our extension: a row that leaves the filter or the reader's sight comes as a DELETE, which every
+  // Our extensions, inside the binding, where unmodified clients can carry them. Position in text
+  // form; of `since`, or of `resume`.
+  std::string since;
+  bool resume = false;    // Row changes tell their position within commit_timestamp.
+  bool snapshot = false;  // Begins with the rows that there are.
+  // A row that leaves the filter or the reader's sight comes as a DELETE, which every
   // client understands.
   bool leave = false;
   // Equal for equal parameters anywhere, 1 … 2^27 - 1; unique within its channel.
@@ -77,6 +81,7 @@ struct JoinRequest {
   bool positions = false;  // Row changes carry their position.
   bool leave = false;      // Rows that leave the filter or the reader's sight are reported.
   std::string since;       // Position to resume from.
+  bool snapshot = false;   // Every binding begins with the rows that there are.
   std::string client;      // Prefix of the mutation ids that its client makes; empty: none.
   bool invalidations = false;  // Keys to refresh are sent.
 };

@@ -4,6 +4,7 @@
 #include "protocol/change_payload.h"
 #include "protocol/join.h"
 #include "protocol/message.h"
+#include "protocol/stamp.h"
 #include "testing/matchers.h"
 
 namespace tw::protocol {
@@ -156,6 +157,21 @@ TEST(ChangePayloadTest, HasTheShapeClientsRead) {
   std::string some;
   AppendRecord(some, *relation, change.new_row, Columns::kAll, selected);
   EXPECT_EQ(some, R"({"title":"new"})");
+}
+
+TEST(StampTest, ATimeCarriesAPositionAndStaysATime) {
+  const WallTime at{std::chrono::microseconds{1'767'323'045'678'999}};
+  EXPECT_EQ(StampedTime(at, {1, 12}), "2026-01-02T03:04:05.6780000000000000000000112Z");
+  for (const Position position : {Position{1, 0}, Position{UINT64_MAX, UINT64_MAX},
+                                  Position{0x67219272abddd5f6, 281'474'976'714'752}}) {
+    EXPECT_EQ(UnstampedPosition(StampedTime(at, position)), ToString(position));
+  }
+  for (const char* text : {"", "67219272abddd5f6:12", "2026-01-02T03:04:05.678Z",
+                           "2026-01-02T03:04:05.67800000000000000000001Z",
+                           "2026-01-02T03:04:05.6780000000000000000000x12Z",
+                           "2026-01-02T03:04:05.6789999999999999999999912Z"}) {
+    EXPECT_EQ(UnstampedPosition(text), text);
+  }
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "json/json.h"
-#include "query/row_object.h"
+#include "query/read_budget.h"
 
 namespace tw::query {
 namespace {
@@ -58,7 +58,8 @@ std::string BuildSql(const TableQuery& query, const Pushed& pushed) {
   const Relation& relation = *query.relation;
   std::string sql = "declare tidewire_read no scroll cursor for select ";
   for (size_t i = 0; i < relation.columns.size(); ++i) {
-    sql += (i > 0 ? ", " : "") + QuoteIdentifier(relation.columns[i].name);
+    const bool readable = query.readable.empty() || query.readable[i];
+    sql += (i > 0 ? ", " : "") + (readable ? QuoteIdentifier(relation.columns[i].name) : "null");
   }
   sql += " from " + QuoteIdentifier(relation.schema) + "." + QuoteIdentifier(relation.table) +
          pushed.sql;
@@ -74,14 +75,20 @@ std::string BuildSql(const TableQuery& query, const Pushed& pushed) {
 }  // namespace
 
 Result<TableResult> PostgresReader::Read(const TableQuery& query, const ReaderLimits& limits) {
+  TW_ASSIGN_OR_RETURN(auto results, ReadTables({&query, 1}, limits));
+  return std::move(results.front());
+}
+
+Result<std::vector<TableResult>> PostgresReader::ReadTables(std::span<const TableQuery> queries,
+                                                            const ReaderLimits& limits) {
   for (int attempt = 0; attempt < kSnapshotsMax; ++attempt) {
     TW_RETURN_IF_ERROR(Connect());
-    auto result = ReadOnce(query, limits);
-    if (!result.ok()) {
+    auto results = ReadOnce(queries, limits);
+    if (!results.ok()) {
       if (connection_->broken()) connection_.reset();
-      return std::unexpected(result.error());
+      return std::unexpected(results.error());
     }
-    if (*result) return std::move(**result);
+    if (*results) return std::move(**results);
   }
   return Fail(ErrorCode::kUnavailable, "too many commits at the same moment; try again");
 }
@@ -100,15 +107,9 @@ Status PostgresReader::Connect() {
   return types_.Load(*connection_);
 }
 
-Result<std::optional<TableResult>> PostgresReader::ReadOnce(const TableQuery& query,
-                                                            const ReaderLimits& limits) {
-  TableResult result;
-  result.json = "[";
-  scanned_ = 0;
-  skipped_ = 0;
-  Pushed pushed;
-  if (const auto anchors = query.access->anchors()) Push(*anchors, *query.relation, pushed);
-  Push(query.filter.equalities(), *query.relation, pushed);
+Result<std::optional<std::vector<TableResult>>> PostgresReader::ReadOnce(
+    std::span<const TableQuery> queries, const ReaderLimits& limits) {
+  std::vector<TableResult> results;
   const uint64_t epoch = log_.head().epoch;
   capture::Snapshot snapshot;
   postgres::Lsn lsn;
@@ -122,50 +123,55 @@ Result<std::optional<TableResult>> PostgresReader::ReadOnce(const TableQuery& qu
                                            " pg_current_wal_insert_lsn()"));
     TW_ASSIGN_OR_RETURN(snapshot, capture::ParseSnapshot(place.Text(0, 0)));
     TW_ASSIGN_OR_RETURN(lsn, postgres::ParseLsn(place.Text(0, 1)));
-    if (query.as_role) {
+    if (!queries.empty() && queries.front().as_role) {
+      const TableQuery::Reader& reader = *queries.front().as_role;
       TW_RETURN_IF_ERROR(connection_->Execute(
-          "set local row_security = on; set local role " + QuoteIdentifier(query.as_role->role) +
-          "; set local \"request.jwt.claims\" = " + postgres::QuoteLiteral(query.as_role->claims)));
+          "set local row_security = on; set local role " + QuoteIdentifier(reader.role) +
+          "; set local \"request.jwt.claims\" = " + postgres::QuoteLiteral(reader.claims)));
     }
-    if (!query.access->allows_nothing()) {
-      TW_RETURN_IF_ERROR(
-          ReadRows(BuildSql(query, pushed), pushed.values, query, limits, result));
+    ReadBudget budget{limits};
+    for (const TableQuery& query : queries) {
+      TW_ASSIGN_OR_RETURN(auto result, ReadRows(query, budget));
+      results.push_back(std::move(result));
     }
     TW_RETURN_IF_ERROR(transaction.Commit());
   }
   TW_RETURN_IF_ERROR(WaitForStream(lsn));
   TW_ASSIGN_OR_RETURN(const auto offset, recent_.Locate(snapshot));
   if (!offset || log_.head().epoch != epoch) return std::nullopt;
-  result.position = {epoch, *offset};
+  for (TableResult& result : results) result.position = {epoch, *offset};
+  return results;
+}
+
+Result<TableResult> PostgresReader::ReadRows(const TableQuery& query, ReadBudget& budget) {
+  TableResult result;
+  result.json = "[";
+  skipped_ = 0;
+  Pushed pushed;
+  if (const auto anchors = query.access->anchors()) Push(*anchors, *query.relation, pushed);
+  Push(query.filter.equalities(), *query.relation, pushed);
+  if (!query.access->allows_nothing()) {
+    const std::vector<Parameter> parameters(pushed.values.begin(), pushed.values.end());
+    TW_RETURN_IF_ERROR(connection_->Query(BuildSql(query, pushed), parameters));
+    for (bool more = true; more;) {
+      TW_ASSIGN_OR_RETURN(const auto rows, connection_->Query(kFetch));
+      if (rows.empty()) break;
+      TW_ASSIGN_OR_RETURN(more, TakeRows(rows, query, budget, result));
+    }
+    TW_RETURN_IF_ERROR(connection_->Execute("close tidewire_read"));
+  }
   result.json.push_back(']');
   return result;
 }
 
-Status PostgresReader::ReadRows(const std::string& sql, const std::vector<std::string>& values,
-                                const TableQuery& query, const ReaderLimits& limits,
-                                TableResult& result) {
-  const std::vector<Parameter> parameters(values.begin(), values.end());
-  TW_RETURN_IF_ERROR(connection_->Query(sql, parameters));
-  for (;;) {
-    TW_ASSIGN_OR_RETURN(const auto rows, connection_->Query(kFetch));
-    if (rows.empty()) return {};
-    TW_ASSIGN_OR_RETURN(const bool more, TakeRows(rows, query, limits, result));
-    if (!more) return {};
-  }
-}
-
 // False when the result is complete.
 Result<bool> PostgresReader::TakeRows(const postgres::Rows& rows, const TableQuery& query,
-                                      const ReaderLimits& limits, TableResult& result) {
+                                      ReadBudget& budget, TableResult& result) {
   const size_t columns = query.relation->columns.size();
   Row row(columns);
   for (size_t r = 0; r < rows.size(); ++r) {
     if (result.rows >= query.limit) return false;
-    if (++scanned_ > limits.rows_scanned_max) {
-      return Fail(ErrorCode::kResourceExhausted,
-                  "the query looks at more than " + std::to_string(limits.rows_scanned_max) +
-                      " rows; add a filter on an indexed column");
-    }
+    TW_RETURN_IF_ERROR(budget.Look());
     for (size_t c = 0; c < columns; ++c) {
       const uint32_t type = rows.ColumnTypeOid(c);
       if (!types_.Knows(type)) TW_RETURN_IF_ERROR(types_.Load(*connection_));
@@ -176,13 +182,7 @@ Result<bool> PostgresReader::TakeRows(const postgres::Rows& rows, const TableQue
       ++skipped_;
       continue;
     }
-    if (result.rows++ > 0) result.json.push_back(',');
-    AppendObject(result.json, query, row);
-    if (result.json.size() > limits.result_bytes_max) {
-      return Fail(ErrorCode::kResourceExhausted,
-                  "the result is larger than " + std::to_string(limits.result_bytes_max) +
-                      " bytes; ask for fewer rows or columns");
-    }
+    TW_RETURN_IF_ERROR(budget.Take(result, query, row));
   }
   return result.rows < query.limit;
 }

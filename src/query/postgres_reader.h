@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -38,6 +39,8 @@ struct PostgresReaderOptions {
   std::chrono::milliseconds stream_wait_max{5'000};
 };
 
+struct ReadBudget;
+
 // One thread's connection: opened when it is needed, and again after it was lost.
 class PostgresReader {
  public:
@@ -48,14 +51,17 @@ class PostgresReader {
   // Errors: as ReadTable; kUnavailable: the database cannot be reached, or the stream does not come
   // to the read's place in time.
   Result<TableResult> Read(const TableQuery& query, const ReaderLimits& limits);
+  // Several tables in one snapshot, as one reader: `as_role` is the same in all queries.
+  Result<std::vector<TableResult>> ReadTables(std::span<const TableQuery> queries,
+                                              const ReaderLimits& limits);
 
  private:
   Status Connect();
-  Result<std::optional<TableResult>> ReadOnce(const TableQuery& query, const ReaderLimits& limits);
-  Status ReadRows(const std::string& sql, const std::vector<std::string>& values,
-                  const TableQuery& query, const ReaderLimits& limits, TableResult& result);
-  Result<bool> TakeRows(const postgres::Rows& rows, const TableQuery& query,
-                        const ReaderLimits& limits, TableResult& result);
+  Result<std::optional<std::vector<TableResult>>> ReadOnce(std::span<const TableQuery> queries,
+                                                           const ReaderLimits& limits);
+  Result<TableResult> ReadRows(const TableQuery& query, ReadBudget& budget);
+  Result<bool> TakeRows(const postgres::Rows& rows, const TableQuery& query, ReadBudget& budget,
+                        TableResult& result);
   Status WaitForStream(postgres::Lsn lsn);
 
   const PostgresReaderOptions& options_;
@@ -63,7 +69,6 @@ class PostgresReader {
   capture::RecentCommits& recent_;
   std::optional<postgres::Connection> connection_;
   capture::TypeBook types_;
-  uint64_t scanned_ = 0;
   uint64_t skipped_ = 0;
 };
 

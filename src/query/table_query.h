@@ -46,6 +46,8 @@ struct TableQuery {
   };
   std::optional<Reader> as_role;
   std::vector<size_t> columns;  // In the order asked for.
+  // By column; the others are not asked of the database at all. Empty: all are.
+  std::vector<bool> readable;
   policy::Filter filter;
   std::vector<Order> order;
   uint64_t limit = kLimitDefault;

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "json/json.h"
-#include "query/row_object.h"
+#include "query/read_budget.h"
 #include "query/stored_tables.h"
 #include "store/store.h"
 
@@ -48,20 +48,15 @@ std::string BuildSql(const TableQuery& query, const Pushed& pushed) {
   return sql;
 }
 
-Status ReadRows(sqlite::Statement& select, const TableQuery& query, const ReaderLimits& limits,
+Status ReadRows(sqlite::Statement& select, const TableQuery& query, ReadBudget& budget,
                 StoredTables& tables, TableResult& result) {
   const Relation& relation = *query.relation;
   Row row(relation.columns.size());
-  uint64_t scanned = 0;
   uint64_t skipped = 0;
   while (result.rows < query.limit) {
     TW_ASSIGN_OR_RETURN(const bool found, select.Step());
     if (!found) return {};
-    if (++scanned > limits.rows_scanned_max) {
-      return Fail(ErrorCode::kResourceExhausted,
-                  "the query looks at more than " + std::to_string(limits.rows_scanned_max) +
-                      " rows; add a filter on an indexed column");
-    }
+    TW_RETURN_IF_ERROR(budget.Look());
     for (size_t i = 0; i < row.size(); ++i) {
       row[i] = store::ColumnValue(select, static_cast<int>(i), relation.columns[i].type);
     }
@@ -71,47 +66,61 @@ Status ReadRows(sqlite::Statement& select, const TableQuery& query, const Reader
       ++skipped;
       continue;
     }
-    if (result.rows++ > 0) result.json.push_back(',');
-    AppendObject(result.json, query, row);
-    if (result.json.size() > limits.result_bytes_max) {
-      return Fail(ErrorCode::kResourceExhausted,
-                  "the result is larger than " + std::to_string(limits.result_bytes_max) +
-                      " bytes; ask for fewer rows or columns");
-    }
+    TW_RETURN_IF_ERROR(budget.Take(result, query, row));
   }
   return {};
+}
+
+// Within a read transaction.
+Result<TableResult> ReadOne(sqlite::Database& database, const TableQuery& query,
+                            ReadBudget& budget) {
+  TableResult result;
+  result.json = "[";
+  Pushed pushed;
+  if (const auto anchors = query.access->anchors()) Push(*anchors, *query.relation, pushed);
+  Push(query.filter.equalities(), *query.relation, pushed);
+  if (!query.access->allows_nothing()) {
+    TW_ASSIGN_OR_RETURN(auto select, database.Prepare(BuildSql(query, pushed)));
+    for (size_t i = 0; i < pushed.values.size(); ++i) {
+      store::BindValue(select, static_cast<int>(i + 1), pushed.values[i]);
+    }
+    StoredTables tables(database, query.inner);
+    TW_RETURN_IF_ERROR(ReadRows(select, query, budget, tables, result));
+    TW_RETURN_IF_ERROR(tables.status());
+  }
+  result.json.push_back(']');
+  return result;
 }
 
 }  // namespace
 
 Result<TableResult> ReadTable(sqlite::Database& database, uint64_t epoch, const TableQuery& query,
                               const ReaderLimits& limits) {
-  TableResult result;
-  result.json = "[";
-  Pushed pushed;
-  if (const auto anchors = query.access->anchors()) Push(*anchors, *query.relation, pushed);
-  Push(query.filter.equalities(), *query.relation, pushed);
+  TW_ASSIGN_OR_RETURN(auto results, ReadTables(database, epoch, {&query, 1}, limits));
+  return std::move(results.front());
+}
 
-  // A deferred transaction: the first read fixes the snapshot for both.
+Result<std::vector<TableResult>> ReadTables(sqlite::Database& database, uint64_t epoch,
+                                            std::span<const TableQuery> queries,
+                                            const ReaderLimits& limits) {
+  std::vector<TableResult> results;
+  // A deferred transaction: the first read fixes the snapshot for all.
   TW_RETURN_IF_ERROR(database.Execute("begin"));
   const auto run = [&]() -> Status {
     TW_ASSIGN_OR_RETURN(const int64_t last,
                         database.QueryInt("select coalesce(max(offset), 0) from tidewire_log"));
-    result.position = {epoch, static_cast<uint64_t>(last)};
-    if (query.access->allows_nothing()) return {};
-    TW_ASSIGN_OR_RETURN(auto select, database.Prepare(BuildSql(query, pushed)));
-    for (size_t i = 0; i < pushed.values.size(); ++i) {
-      store::BindValue(select, static_cast<int>(i + 1), pushed.values[i]);
+    ReadBudget budget{limits};
+    for (const TableQuery& query : queries) {
+      TW_ASSIGN_OR_RETURN(auto result, ReadOne(database, query, budget));
+      result.position = {epoch, static_cast<uint64_t>(last)};
+      results.push_back(std::move(result));
     }
-    StoredTables tables(database, query.inner);
-    TW_RETURN_IF_ERROR(ReadRows(select, query, limits, tables, result));
-    return tables.status();
+    return {};
   };
   const Status done = run();
   TW_RETURN_IF_ERROR(database.Execute("rollback"));
   TW_RETURN_IF_ERROR(done);
-  result.json.push_back(']');
-  return result;
+  return results;
 }
 
 }  // namespace tw::query

@@ -188,5 +188,44 @@ TEST_F(TableReaderTest, ManyValuesAreNotAllPushedAndAllFound) {
   EXPECT_THAT(Rows("numbers", {{"square", many + ",101)"}}), Not(StartsWith("internal")));
 }
 
+TEST_F(TableReaderTest, SeveralTablesAreReadAtOnePosition) {
+  WriteNotes();
+  Write("insert into numbers values (1, 1), (2, 4)");
+  const std::vector<TableQuery> queries = {*Parse("notes", {{"select", "id"}}),
+                                           *Parse("numbers", {{"select", "n"}})};
+  const auto results = ReadTables(store_->database(), store_->epoch(), queries, {});
+  ASSERT_THAT(results, IsOk());
+  ASSERT_EQ(results->size(), 2u);
+  EXPECT_EQ((*results)[0].json, R"([{"id":1},{"id":3},{"id":4}])");
+  EXPECT_EQ((*results)[1].json, R"([{"n":1},{"n":2}])");
+  EXPECT_EQ((*results)[0].position, (*results)[1].position);
+  EXPECT_EQ((*results)[0].position.offset, 8u);
+  // Limits are for all of them together.
+  EXPECT_THAT(ReadTables(store_->database(), store_->epoch(), queries, {.rows_max = 5}), IsOk());
+  EXPECT_THAT(ReadTables(store_->database(), store_->epoch(), queries, {.rows_max = 4}),
+              FailsWith(ErrorCode::kResourceExhausted, HasSubstr("more than 4 rows")));
+  EXPECT_THAT(ReadTables(store_->database(), store_->epoch(), queries, {.result_bytes_max = 40}),
+              FailsWith(ErrorCode::kResourceExhausted, HasSubstr("larger than 40 bytes")));
+}
+
+TEST_F(TableReaderTest, AResultSaysWhereItCanBeCut) {
+  Write("with recursive r(n) as (select 1 union all select n + 1 from r where n < 20000)"
+        " insert into numbers select n, n * n from r");
+  auto result = Read("numbers", {{"limit", "10000"}});
+  ASSERT_THAT(result, IsOk());
+  ASSERT_GE(result->cuts.size(), 2u);
+  size_t begin = 1;
+  size_t rows = 0;
+  result->cuts.push_back(result->json.size() - 1);
+  for (const size_t cut : result->cuts) {
+    const auto page = json::Parse("[" + result->json.substr(begin, cut - begin) + "]");
+    ASSERT_THAT(page, IsOk());
+    rows += page->root().items().size();
+    EXPECT_LT(cut - begin, kPageBytes + 100);
+    begin = cut + 1;
+  }
+  EXPECT_EQ(rows, 10'000u);
+}
+
 }  // namespace
 }  // namespace tw::query

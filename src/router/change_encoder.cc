@@ -147,6 +147,7 @@ io::SharedBytes ChangeEncoder::EncodeFrom(const ChannelSpec& spec, size_t first)
                    whole ? protocol::Columns::kAll : protocol::Columns::kKey, selected);
   }
   if (spec.positions) parts.position = Position{epoch_, change_->offset};
+  if (spec.stamps) parts.stamp = Position{epoch_, change_->offset};
 
   const protocol::Address nobody{std::nullopt, std::nullopt, spec.topic};
   message_.clear();

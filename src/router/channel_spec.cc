@@ -15,6 +15,7 @@ std::string ChannelSpec::Key() const {
   std::string key;
   key.push_back(static_cast<char>('0' + static_cast<int>(version)));
   key.push_back(positions ? 'p' : '-');
+  key.push_back(stamps ? 's' : '-');
   key.push_back(leave ? 'l' : '-');
   AppendPart(key, topic);
   for (const TableBinding& binding : bindings) {

@@ -29,8 +29,12 @@ struct ChannelSpec {
   protocol::Version version = protocol::Version::kV2;
   std::string topic;
   bool positions = false;
+  bool stamps = false;  // Positions within commit_timestamp.
   bool leave = false;
   std::vector<TableBinding> bindings;
+
+  // Whether its client knows what to do when rows come into sight, or leave it, without a change.
+  bool TellsAccess() const { return positions || leave || stamps; }
 
   // Channels with equal keys receive identical bytes for every change.
   std::string Key() const;

@@ -105,7 +105,7 @@ void Router::TellEveryReader(const Batch& batch) {
     const bool reads = std::ranges::any_of(spec.bindings, [](const TableBinding& binding) {
       return binding.access->reads_tables();
     });
-    if (!reads || (!spec.positions && !spec.leave)) continue;
+    if (!reads || !spec.TellsAccess()) continue;
     access_changes_.Add(audience->members.size());
     const io::SharedBytes frame = AccessChanged(spec, batch.position);
     for (const Audience::Member& member : audience->members) member.receiver->OnFrame(frame);
@@ -133,7 +133,7 @@ void Router::TellAccessChanged(const Batch& batch,
         if (audience.round == round_) return;
         audience.round = round_;
         // Only those who know of positions know what to do about it.
-        if (!audience.spec.positions && !audience.spec.leave) return;
+        if (!audience.spec.TellsAccess()) return;
         access_changes_.Add(audience.members.size());
         const io::SharedBytes frame = AccessChanged(audience.spec, batch.position);
         for (const Audience::Member& member : audience.members) member.receiver->OnFrame(frame);

@@ -5,6 +5,7 @@
 
 #include "json/json.h"
 #include "session/channel_catch_up.h"
+#include "session/channel_snapshot.h"
 #include "session/session.h"
 
 namespace tw::session {
@@ -14,8 +15,6 @@ using protocol::ReplyStatus;
 namespace {
 
 constexpr std::string_view kTopicPrefix = "realtime:";
-// How long a join waits for a position ahead of its loop before it is called unknown.
-constexpr std::chrono::seconds kHeadWaitMax{2};
 // RFC 6455's registry, 1013: come back.
 constexpr uint16_t kTryAgainLater = 1013;
 
@@ -97,6 +96,8 @@ void Channel::Resolve() {
   spec_.topic = topic_;
   spec_.positions = request_.positions;
   spec_.leave = request_.leave;
+  spec_.stamps = std::ranges::any_of(request_.bindings, &protocol::BindingRequest::resume);
+  if (floors_ != nullptr) floors_->partial.reset();
   binding_errors_.clear();
   for (const auto& binding : request_.bindings) ResolveBinding(binding);
 }
@@ -161,15 +162,6 @@ std::string Channel::BindBinding(const protocol::BindingRequest& request,
   return {};
 }
 
-// Our SDK sends one position for the channel; unmodified clients can carry one inside a binding.
-std::string_view Channel::AskedPosition() const {
-  if (!request_.since.empty()) return request_.since;
-  for (const auto& binding : request_.bindings) {
-    if (!binding.since.empty()) return binding.since;
-  }
-  return {};
-}
-
 void Channel::Start(std::optional<std::string_view> ref) {
   ref_ = ref;
   if (request_.replay || request_.resume) return AskBroadcasts();
@@ -187,19 +179,11 @@ void Channel::BeginChanges() {
   if (request_.changes == protocol::ChangesWish::kRequire && !binding_errors_.empty()) {
     return session_.RefuseStarted(*this, "RealtimeDisabledForConfiguration: " + binding_errors_[0]);
   }
-  const Position head = session_.services_.feed.head();
-  const std::string_view asked = AskedPosition();
-  if (asked.empty()) return GoLive({}, head);
-  const auto since = ParsePosition(asked);
-  if (!since.ok()) return GoLive({false, "unknown_position"}, head);
-  if (since->epoch != head.epoch) return GoLive({false, "epoch_changed"}, head);
-  if (since->offset <= head.offset) return CatchUp(since->offset);
-  // A read may have seen a commit that is still on its way to this loop.
-  session_.services_.timers.Arm<&Channel::OnWaitEnd>(wait_, kHeadWaitMax, this);
-  waiting_ = session_.services_.feed.WhenReached(since->offset, [this, since = *since] {
-    StopWaiting();
-    CatchUp(since.offset);
-  });
+  const auto asked = AskedPosition();
+  if (!asked) return BeginAnew({false, asked.error()});
+  if (!*asked) return BeginAnew({});
+  verdict_ = {true, {}};
+  ContinueFrom(**asked);
 }
 
 void Channel::StopWaiting() {
@@ -210,33 +194,33 @@ void Channel::StopWaiting() {
 
 void Channel::OnWaitEnd() {
   StopWaiting();
-  GoLive({false, "unknown_position"}, session_.services_.feed.head());
+  BeginAnew({false, "unknown_position"});
 }
 
 void Channel::CatchUp(uint64_t after) {
   if (session_.services_.feed.Covers(after)) return StartReplay(after);
   const uint64_t wanted = session_.services_.limits.replay_changes_max + 1 - missed_changes_;
   session_.services_.history.Read(
-      after, wanted, [this, after, alive = alive_](Result<BatchPtr> batch) {
-        if (*alive) OnHistory(after, std::move(batch));
+      after, wanted,
+      [this, after, attempt = attempt_, alive = alive_](Result<BatchPtr> batch) {
+        if (*alive && attempt == attempt_) OnHistory(after, std::move(batch));
       });
 }
 
 void Channel::OnHistory(uint64_t after, Result<BatchPtr> batch) {
   const SessionLimits& limits = session_.services_.limits;
-  const Position head = session_.services_.feed.head();
   if (!batch.ok()) {
-    return GoLive({false, batch.error().code == ErrorCode::kOutOfRange ? "expired" : "unavailable"},
-                  head);
+    const bool trimmed = batch.error().code == ErrorCode::kOutOfRange;
+    return BeginAnew({false, trimmed ? "expired" : "unavailable"});
   }
   // The memory begins behind `after`, so the log must hold something there.
-  if (*batch == nullptr) return GoLive({false, "unavailable"}, head);
+  if (*batch == nullptr) return BeginAnew({false, "unavailable"});
   missed_changes_ += (*batch)->changes.size();
   missed_bytes_ += (*batch)->bytes;
   after = (*batch)->position.offset;
   missed_.push_back(std::move(*batch));
   if (missed_changes_ > limits.replay_changes_max || missed_bytes_ > limits.replay_bytes_max) {
-    return GoLive({false, "too_many"}, head);
+    return BeginAnew({false, "too_many"});
   }
   CatchUp(after);
 }
@@ -252,20 +236,17 @@ void Channel::StartReplay(uint64_t after) {
     missed_.push_back(batch);
   });
   if (missed_changes_ > limits.replay_changes_max || missed_bytes_ > limits.replay_bytes_max) {
-    return GoLive({false, "too_many"}, feed.head());
+    return BeginAnew({false, "too_many"});
   }
   if (std::ranges::any_of(missed_, [&](const BatchPtr& batch) {
         return router::HasOtherShapes(spec_, *batch);
       })) {
     // Rights and filters are compiled for today's columns: older rows cannot be judged.
-    return GoLive({false, "schema_changed"}, feed.head());
+    return BeginAnew({false, "schema_changed"});
   }
-  replayed_ = ParsePosition(AskedPosition())->offset;
-  if (!feed.router().CanJudgeSince(spec_, replayed_)) {
-    return GoLive({false, "rights_unknown"}, feed.head());
-  }
-  SendJoinReply({true, {}}, feed.head());
-  session_.services_.metrics.resumed.Add();
+  if (!feed.router().CanJudgeSince(spec_, replayed_)) return BeginAnew({false, "rights_unknown"});
+  // The rows of a snapshot are true where they were read; what was missed ends at the head.
+  SendJoinReply(snapshot_ ? Position{feed.head().epoch, replayed_} : feed.head());
   state_ = ChannelState::kReplaying;
   ContinueReplay();
 }
@@ -274,6 +255,7 @@ void Channel::ContinueReplay() {
   if (state_ != ChannelState::kReplaying) return;
   LiveFeed& feed = session_.services_.feed;
   const auto send = [this](const io::SharedBytes& frame) { session_.transport_.OnFrame(frame); };
+  if (snapshot_ != nullptr && !SendPages()) return;
   // Nothing else runs on this loop between the last slice and GoLive: replay and stream meet
   // exactly. What was read beyond the loop's head comes again with the stream.
   for (;;) {
@@ -291,7 +273,7 @@ void Channel::ContinueReplay() {
     const uint64_t last = std::min(NextOffset(*batch, replayed_), feed.head().offset);
     rights_touched_ |= feed.router().TouchesRights(spec_, *batch, {replayed_, last});
     session_.replaying_ = true;
-    feed.router().Replay(spec_, *batch, {replayed_, last}, send);
+    feed.router().Replay(SpecAt(last), *batch, {replayed_, last}, send);
     session_.replaying_ = false;
     replayed_ = std::max(replayed_, last);
     if (replayed_ >= batch->position.offset) missed_.pop_front();
@@ -300,7 +282,7 @@ void Channel::ContinueReplay() {
   if (std::exchange(rights_touched_, false)) {
     send(router::Router::AccessChanged(spec_, feed.head()));
   }
-  if (!std::exchange(lagged_, false)) return GoLive({true, {}}, feed.head());
+  if (!std::exchange(lagged_, false)) return GoLive(feed.head());
   state_ = ChannelState::kLive;
   feed.router().Join(spec_, session_.transport_, membership_);
   SendCaughtUp(feed.head());
@@ -315,12 +297,10 @@ void Channel::Lag(uint64_t after) {
 }
 
 // Sends the reply unless a replay has done so, and subscribes at the loop's head.
-void Channel::GoLive(const Verdict& verdict, Position position) {
-  missed_ = {};
-  if (!verdict.recovered.value_or(false)) {
-    SendJoinReply(verdict, position);
-    if (verdict.recovered) session_.services_.metrics.not_resumed.Add();
-  }
+void Channel::GoLive(Position position) {
+  ForgetMissed();
+  const bool replayed = state_ == ChannelState::kReplaying;
+  if (!replied_) SendJoinReply(position);
   state_ = ChannelState::kLive;
   if (!spec_.bindings.empty()) {
     session_.services_.feed.router().Join(spec_, session_.transport_, membership_);
@@ -329,9 +309,8 @@ void Channel::GoLive(const Verdict& verdict, Position position) {
   ListenBroadcasts();
   ListenPresence();
   SendReadiness();
-  if (verdict.recovered.value_or(false)) {
-    SendCaughtUp(position);
-  }
+  if (replayed) SendCaughtUp(position);
+  SendChangesVerdict(position);
   if (!request_.bindings.empty() && binding_errors_.empty()) {
     SendSystem("postgres_changes", ReplyStatus::kOk, "Subscribed to PostgreSQL");
   }
@@ -348,7 +327,12 @@ void Channel::SendCaughtUp(Position position) {
   SendPush("system", writer.Take());
 }
 
-void Channel::SendJoinReply(const Verdict& verdict, Position position) {
+void Channel::SendJoinReply(Position position) {
+  replied_ = true;
+  if (verdict_.recovered) {
+    auto& metrics = session_.services_.metrics;
+    (*verdict_.recovered ? metrics.resumed : metrics.not_resumed).Add();
+  }
   std::string response = "{\"postgres_changes\":[";
   for (size_t i = 0; i < request_.bindings.size(); ++i) {
     if (i > 0) response.push_back(',');
@@ -356,19 +340,20 @@ void Channel::SendJoinReply(const Verdict& verdict, Position position) {
   }
   json::Writer writer;
   writer.Object().Key("position").String(ToString(position)).Key("recovered");
-  if (verdict.recovered) {
-    writer.Bool(*verdict.recovered);
+  if (verdict_.recovered) {
+    writer.Bool(*verdict_.recovered);
   } else {
     writer.Null();
   }
   writer.Key("reason");
-  if (verdict.reason.empty()) {
+  if (verdict_.reason.empty()) {
     writer.Null();
   } else {
-    writer.String(verdict.reason);
+    writer.String(verdict_.reason);
   }
   writer.Key("reconnect_jitter_max_ms");
   writer.Int(session_.services_.limits.reconnect_jitter_max.count());
+  AppendSnapshotVerdict(writer);
   AppendBroadcastVerdict(writer);
   writer.End();
   response += "],\"tidewire\":" + writer.Take() + "}";
@@ -391,7 +376,7 @@ void Channel::OnCatalog() {
 }
 
 void Channel::OnTruncate(const Relation& relation) {
-  if (!request_.positions && !request_.leave) return;
+  if (!spec_.TellsAccess()) return;
   const bool follows = std::ranges::any_of(spec_.bindings, [&](const router::TableBinding& binding) {
     return binding.relation->schema == relation.schema &&
            binding.relation->table == relation.table && !binding.access->allows_nothing();

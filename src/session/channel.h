@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,7 @@
 #include "session/channel_queries.h"
 #include "session/invalidations.h"
 #include "session/live_feed.h"
+#include "session/snapshot_desk.h"
 
 namespace tw::session {
 
@@ -72,6 +74,9 @@ class Channel {
                                      const json::Value& payload);
   void LeavePresence(router::Departure departure) { presence_.Leave(departure); }
 
+  // Tells an unmodified client that resumes how far the stream is, unless it knows.
+  void TellPosition();
+
   // Whether a new token has to wait, which then is kept in place of one that waits already.
   bool KeepToken(std::string_view token);
 
@@ -102,6 +107,12 @@ class Channel {
     std::optional<bool> recovered;
     std::string_view reason;
   };
+
+  // Where each binding's changes begin, while that is not the same for all.
+  struct Floors;
+
+  // Rows that the channel begins with, from when they are wanted until they are sent.
+  struct SnapshotJob;
 
   // Missed broadcasts, and those that arrive until the channel is live.
   struct BroadcastCatchUp;
@@ -137,15 +148,36 @@ class Channel {
   void ResolveBinding(const protocol::BindingRequest& request);
   std::string BindBinding(const protocol::BindingRequest& request, const std::string& schema,
                           const std::string& table);
-  std::string_view AskedPosition() const;
+  // channel_snapshot.cc: where the channel's changes begin, and with which rows.
+  // The position that the client wants to go on from; nullopt: it names none. Sets floors_. An error
+  // is the verdict's reason.
+  std::expected<std::optional<Position>, std::string_view> AskedPosition();
+  // Goes on from a place of this history, also from one that the loop has not come to yet.
+  void ContinueFrom(Position since);
+  // What was missed is not to be had, or was not asked for.
+  void BeginAnew(const Verdict& verdict);
+  bool WantsSnapshot(const router::TableBinding& binding) const;
+  void AskSnapshot();
+  void OnSnapshot(Result<SnapshotDesk::Held> held);
+  // There will be none: the channel begins at the loop's head without it.
+  void GiveUpSnapshot(std::string_view reason);
+  void AppendSnapshotVerdict(json::Writer& writer) const;
+  // Sends what the connection takes; true behind the last page.
+  bool SendPages();
+  void OnSnapshotLate();
+  // What `spec_` has to tell of the change at `offset`, while bindings begin at different places.
+  const router::ChannelSpec& SpecAt(uint64_t offset);
+  void SendChangesVerdict(Position position);
+  void ForgetMissed();
+
   void OnWaitEnd();
   void StopWaiting();
   void CatchUp(uint64_t after);
   void OnHistory(uint64_t after, Result<BatchPtr> batch);
   void StartReplay(uint64_t after);
-  void GoLive(const Verdict& verdict, Position position);
+  void GoLive(Position position);
   void SendCaughtUp(Position position);
-  void SendJoinReply(const Verdict& verdict, Position position);
+  void SendJoinReply(Position position);
   void JoinInvalidations();
   void SendPush(std::string_view event, std::string_view payload);
 
@@ -182,6 +214,12 @@ class Channel {
   bool rights_touched_ = false;  // What was missed changed a table that the policies look into.
   uint64_t replayed_ = 0;  // Offset up to which the client has been told.
   bool lagged_ = false;    // The replay is of a channel that was live before.
+  Verdict verdict_;        // Of the join.
+  bool replied_ = false;   // To the join.
+  uint64_t attempt_ = 0;   // To find what was missed; answers to an earlier one do not count.
+  std::unique_ptr<SnapshotJob> snapshot_;
+  std::unique_ptr<Floors> floors_;  // Null: all bindings begin at the same place.
+  uint64_t told_offset_ = 0;        // By TellPosition.
   io::Timer wait_;
   std::optional<LiveFeed::WaitId> waiting_;  // For a position ahead of the loop.
   std::shared_ptr<bool> alive_;

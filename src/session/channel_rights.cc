@@ -31,7 +31,7 @@ void Channel::OnRights() {
   Rebind();
   if (state_ != ChannelState::kLive) return;
   TellBindings();
-  if (!request_.positions && !request_.leave) return;
+  if (!spec_.TellsAccess()) return;
   session_.transport_.OnFrame(
       router::Router::AccessChanged(spec_, session_.services_.feed.head()));
 }
@@ -64,6 +64,8 @@ std::string Channel::TakePrivileges(const policy::Access& access, const policy::
 
 void Channel::Rebind() {
   Resolve();
+  // Rows that were read under other rights, or in another shape, are read again.
+  if (state_ == ChannelState::kCatchingUp && snapshot_ != nullptr) return AskSnapshot();
   if (state_ != ChannelState::kLive) return;
   if (spec_.bindings.empty()) {
     membership_.Leave();

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "protocol/stamp.h"
 #include "session/session.h"
 #include "session/test_support.h"
 
@@ -306,6 +307,108 @@ TEST_F(ResumeTest, UnmodifiedClientsCarryThePositionInABinding) {
   EXPECT_THAT(said[0], HasSubstr(R"("recovered":true)"));
   EXPECT_THAT(said[1], StartsWith(R"([null,null,"realtime:a","postgres_changes",)"));
   EXPECT_THAT(said[2], HasSubstr("presence_state"));
+}
+
+// An unmodified client's join of two tables; `resume` is each binding's.
+std::string StockJoin(std::string_view tasks, std::string_view notes) {
+  return R"(["1","1","realtime:a","phx_join",{"config":{"presence":{"enabled":false},)"
+         R"("postgres_changes":[{"event":"*","schema":"public","table":"tasks","resume":)" +
+         std::string(tasks) + R"(},{"event":"*","schema":"public","table":"notes","resume":)" +
+         std::string(notes) + "}]}}]";
+}
+
+class StockResumeTest : public ResumeTest {
+ protected:
+  StockResumeTest() {
+    auto notes = std::make_shared<Relation>(*loop_->relation);
+    notes->table = "notes";
+    notes->id = 8;
+    notes->columns.resize(2);
+    notes_ = notes;
+  }
+  // The next commit: a row of organisation 1 in one of the tables.
+  void CommitTo(const RelationPtr& relation) {
+    loop_->commits.Insert(relation == notes_ ? Row{++rows_, 1} : Task(++rows_, 1));
+    auto batch = std::make_shared<Batch>(*loop_->commits.Take());
+    batch->changes[0].relation = relation;
+    loop_->history.Append(*batch);
+    loop_->feed.Publish(batch);
+  }
+  // "<table>@<offset>" of changes by their stamps; "<message>@<offset> <recovered>" of ours.
+  std::vector<std::string> Stock(const std::vector<std::string>& texts) {
+    std::vector<std::string> story;
+    for (const std::string& text : texts) {
+      const auto document = json::Parse(text);
+      TW_CHECK(document.ok());
+      const json::Value payload = document->root().items()[4];
+      if (const json::Value data = payload["data"]; data.is_object()) {
+        EXPECT_TRUE(payload["position"].is_null());
+        stamp_ = data["commit_timestamp"].GetString();
+        const std::string position = protocol::UnstampedPosition(stamp_);
+        story.push_back(std::string(data["table"].GetString()) +
+                        position.substr(position.find(':')));
+      } else if (payload["extension"].AsString() == "tidewire") {
+        const std::string position(payload["position"].AsString().value_or(":?"));
+        std::string part = std::string(payload["message"].GetString()) +
+                           position.substr(position.find(':'));
+        if (payload["message"].AsString() == "changes") part += " " + payload["recovered"].ToText();
+        story.push_back(part);
+      }
+    }
+    return story;
+  }
+
+  RelationPtr notes_;
+  std::string stamp_;
+};
+
+TEST_F(StockResumeTest, EachChangeTellsItsPositionWithinItsTime) {
+  CommitTo(loop_->relation);
+  EXPECT_THAT(Stock(client_->Say(StockJoin("true", "{}"))), ElementsAre("changes:1 null"));
+  CommitTo(notes_);
+  EXPECT_THAT(Stock(client_->transport.Take()), ElementsAre("notes:2"));
+  EXPECT_THAT(stamp_, StartsWith("2026-01-02T03:04:05.678"));
+  // The application hands the text back as it came.
+  client_ = std::make_unique<Client>(*loop_);
+  CommitTo(loop_->relation);
+  const std::string resume = R"({"since":")" + stamp_ + "\"}";
+  EXPECT_THAT(Stock(client_->Say(StockJoin(resume, resume))),
+              ElementsAre("tasks:3", "caught_up:3", "changes:3 true"));
+}
+
+TEST_F(StockResumeTest, BindingsThatAreAtDifferentPlacesEachGetWhatTheyMissedOnce) {
+  CommitTo(loop_->relation);  // 1
+  CommitTo(notes_);           // 2
+  CommitTo(loop_->relation);  // 3
+  CommitTo(notes_);           // 4
+  EXPECT_THAT(Stock(client_->Say(StockJoin(R"("0000000000000001:1")", R"("0000000000000001:2")"))),
+              ElementsAre("tasks:3", "notes:4", "caught_up:4", "changes:4 true"));
+  client_ = std::make_unique<Client>(*loop_);
+  EXPECT_THAT(Stock(client_->Say(StockJoin(R"("0000000000000001:3")", R"("0000000000000001:0")"))),
+              ElementsAre("notes:2", "notes:4", "caught_up:4", "changes:4 true"));
+  // One that names no position begins now.
+  client_ = std::make_unique<Client>(*loop_);
+  EXPECT_THAT(Stock(client_->Say(StockJoin(R"("0000000000000001:0")", "{}"))),
+              ElementsAre("tasks:1", "tasks:3", "caught_up:4", "changes:4 true"));
+  CommitTo(notes_);
+  EXPECT_THAT(Stock(client_->transport.Take()), ElementsAre("notes:5"));
+}
+
+TEST_F(StockResumeTest, WhatCannotBeRecoveredIsSaid) {
+  CommitTo(loop_->relation);
+  const auto said = client_->Say(StockJoin(R"("0000000000000009:1")", "true"));
+  EXPECT_THAT(Stock(said), ElementsAre("changes:1 false"));
+  EXPECT_THAT(said[1], HasSubstr(R"("recovered":false,"reason":"epoch_changed")"));
+}
+
+TEST_F(StockResumeTest, AHeartbeatTellsAQuietChannelHowFarTheStreamIs) {
+  client_->Say(StockJoin("true", "true"));
+  constexpr std::string_view kHeartbeat = R"([null,"7","phoenix","heartbeat",{}])";
+  EXPECT_THAT(Stock(client_->Say(kHeartbeat)), IsEmpty());
+  loop_->commits.Insert(Task(1, 2));  // Nothing for this client.
+  loop_->Commit();
+  EXPECT_THAT(Stock(client_->Say(kHeartbeat)), ElementsAre("position:1"));
+  EXPECT_THAT(Stock(client_->Say(kHeartbeat)), IsEmpty());
 }
 
 }  // namespace

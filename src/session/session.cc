@@ -30,6 +30,11 @@ std::string ExpiredText(std::chrono::seconds ago) {
   return "Token has expired " + std::to_string(ago.count()) + " seconds ago";
 }
 
+telemetry::Counter& SnapshotCounter(telemetry::Registry& registry, const char* outcome) {
+  return registry.GetCounter("tidewire_session_snapshots_total",
+                             "Joins that asked for rows, by outcome.", {{"outcome", outcome}});
+}
+
 std::string ReasonJson(std::string_view reason) {
   json::Writer writer;
   writer.Object().Key("reason").String(reason).End();
@@ -73,7 +78,13 @@ SessionMetrics::SessionMetrics(telemetry::Registry& registry)
                                              {{"recovered", "true"}})),
       broadcasts_not_resumed(registry.GetCounter("tidewire_session_broadcast_resumes_total",
                                                  "Joins with a position of broadcasts, by verdict.",
-                                                 {{"recovered", "false"}})) {}
+                                                 {{"recovered", "false"}})),
+      snapshots_sent(SnapshotCounter(registry, "sent")),
+      snapshots_too_large(SnapshotCounter(registry, "too_large")),
+      snapshots_busy(SnapshotCounter(registry, "busy")),
+      snapshots_unavailable(SnapshotCounter(registry, "unavailable")),
+      snapshots_denied(SnapshotCounter(registry, "denied")),
+      snapshots_slow(SnapshotCounter(registry, "slow")) {}
 
 Session::Session(SessionServices& services, Transport& transport, protocol::Version version,
                  ClaimsPtr claims)
@@ -160,6 +171,7 @@ void Session::OnBroadcast(Channel& channel, const ClientMessage& message) {
 }
 
 void Session::OnHeartbeat(const ClientMessage& message) {
+  for (const auto& channel : channels_) channel->TellPosition();
   const bool positions = std::ranges::any_of(
       channels_, [](const auto& channel) {
         return channel->wants_positions() || channel->follows_queries();

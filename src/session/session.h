@@ -36,6 +36,7 @@
 #include "session/live_feed.h"
 #include "session/rights_source.h"
 #include "session/rate.h"
+#include "session/snapshot_desk.h"
 #include "telemetry/metrics.h"
 
 namespace tw::session {
@@ -64,6 +65,8 @@ struct SessionLimits {
   // One recovery: more changes or bytes than this is refused as "too_many".
   uint64_t replay_changes_max = 10'000;
   uint64_t replay_bytes_max = 16u << 20;
+  // A client has this long to take the rows of its snapshot.
+  std::chrono::seconds snapshot_time_max{60};
   // Encoded payload of one broadcast (upstream's max_payload_size_in_kb × 1000 + 500).
   uint32_t broadcast_bytes_max = 3'000'500;
   // Encoded payload of one presence message.
@@ -100,6 +103,13 @@ struct SessionMetrics {
   telemetry::Counter& rate_limited;
   telemetry::Counter& broadcasts_resumed;
   telemetry::Counter& broadcasts_not_resumed;
+  // Of snapshots, by outcome.
+  telemetry::Counter& snapshots_sent;
+  telemetry::Counter& snapshots_too_large;
+  telemetry::Counter& snapshots_busy;
+  telemetry::Counter& snapshots_unavailable;
+  telemetry::Counter& snapshots_denied;
+  telemetry::Counter& snapshots_slow;
 };
 
 // What the sessions of one loop share. All of it outlives them.
@@ -118,6 +128,7 @@ struct SessionServices {
   SessionMetrics& metrics;
   // Null where claims are evaluated here.
   RightsSource* rights = nullptr;
+  SnapshotDesk* snapshots = nullptr;  // Null: there are none.
   // Those of this loop, for what concerns all of them.
   std::unordered_set<Session*> sessions{};
   LiveQueries* queries = nullptr;  // Null: this server has none.

@@ -386,3 +386,13 @@ test('policies and sources that a Postgres store cannot have are placed', (t) =>
   assert.match(policies.err, /tidewire\.yaml:10:\d+: tables\.invoices\.policies: on PostgreSQL/);
   assert.match(run(['check', 'bare.yaml'], { cwd, env }).err, /store\.dsn is not set/);
 });
+
+test('gen openapi prints a document that another program takes for OpenAPI 3.1', limit, async () => {
+  const { code, out } = run(['gen', 'openapi']);
+  assert.equal(code, 0);
+  const { Validator } = await import('@seriousme/openapi-schema-validator');
+  const validator = new Validator();
+  const { valid, errors } = await validator.validate(JSON.parse(out));
+  assert.ok(valid, JSON.stringify(errors));
+  assert.equal(validator.version, '3.1');
+});

@@ -99,14 +99,14 @@ test('without a push connection lists poll; with one again nothing is missed', l
 });
 
 test(
-  'with the WebSocket switched off by the environment it polls from the start',
+  'with the WebSocket switched off by the environment it is live by an event stream',
   limit,
   async (t) => {
     const server = await startExample(t, 'volunteer');
     const { page } = await open(t, server, {
-      query: '?TIDEWIRE_WEBSOCKET=off&TIDEWIRE_FALLBACK_INTERVAL=1s',
-      status: 'disconnected',
+      query: '?TIDEWIRE_WEBSOCKET=off',
     });
+    await page.waitForSelector('[data-testid=connection][data-transport=sse]');
     exampleSql(server, `update volunteer_applications set status = 'accepted' where id = 301`);
     await row(page, 301).getByText('accepted').waitFor();
   },

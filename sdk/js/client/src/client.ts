@@ -1,4 +1,4 @@
-import { initialState, step } from './machine.js';
+import { defaultLimits, initialState, step } from './machine.js';
 import { live, type LiveOptions, type LiveRows } from './live.js';
 import {
   decodeFrame,
@@ -16,7 +16,8 @@ import {
   type SelectResult,
 } from './rest.js';
 import { rooms, type Room, type RoomHub, type RoomOptions } from './room.js';
-import type { ChannelPhase, Effect, Event, State } from './state.js';
+import type { openStream as OpenStream } from './streams.js';
+import type { ChannelPhase, Effect, Event, Fate, State, Transport } from './state.js';
 import { writeInit, type WriteRequest, type WriteResult } from './write.js';
 import { sameStatus, statusOf, type ConnectionStatus } from './status.js';
 
@@ -53,8 +54,19 @@ export interface ClientOptions {
   readonly pauseWhenHidden?: { afterMs: number } | false;
   /** For Node before 22: `import WebSocket from 'ws'`. */
   readonly WebSocket?: new (url: string) => WebSocketLike;
-  /** False: no WebSocket is opened; what is read is read over HTTP alone. */
+  /**
+   * What may be used, best first: WebSocket, server-sent events, long polling, polling. All by
+   * default; the first that passes serves, and better ones are tried again beside it. Empty: nothing
+   * is opened.
+   */
+  readonly transports?: readonly Transport[];
+  /** False: all transports but the WebSocket. */
   readonly websocket?: boolean;
+  /**
+   * The other transports, where code cannot be loaded later, as in a bundled worker:
+   * `import { openStream } from '@tidewire/client/streams'`.
+   */
+  readonly openStream?: typeof OpenStream;
   readonly fetch?: typeof fetch;
   readonly environment?: Partial<Environment>;
 }
@@ -135,7 +147,8 @@ class TidewireClient implements Client {
   #options: ClientOptions;
   #env: Environment;
   #state: State;
-  #socket: WebSocketLike | null = null;
+  /** By their number; null: it is still being loaded. */
+  #sockets = new Map<number, WebSocketLike | null>();
   #timers = new Map<string, unknown>();
   #handlers = new Map<string, Handlers>();
   #listeners = new Set<(status: ConnectionStatus) => void>();
@@ -155,7 +168,11 @@ class TidewireClient implements Client {
       ...options.environment,
     };
     const { baseMs, maxMs, attempts } = options.reconnect ?? {};
+    const transports = (options.transports ?? defaultLimits.transports).filter(
+      (each) => each !== 'ws' || options.websocket !== false,
+    );
     this.#state = initialState({
+      ...(transports.length > 0 && { transports }),
       ...(baseMs !== undefined && { retryBaseMs: baseMs }),
       ...(maxMs !== undefined && { retryMaxMs: maxMs }),
       ...(attempts !== undefined && { attemptsMax: attempts }),
@@ -163,7 +180,7 @@ class TidewireClient implements Client {
     });
     this.status = statusOf(this.#state);
     this.#rooms = rooms((event) => this.#dispatch(event), this.#env);
-    if (options.websocket === false) this.pause();
+    if (transports.length === 0) this.pause();
     this.#watchBrowser();
   }
 
@@ -284,12 +301,12 @@ class TidewireClient implements Client {
       case 'token':
         return this.#askToken();
       case 'connect':
-        return this.#connect(effect.conn, effect.token);
+        return this.#connect(effect.conn, effect.transport, effect.token);
       case 'disconnect':
-        return this.#disconnect(effect.code, effect.reason);
+        return this.#disconnect(effect.conn, effect.code, effect.reason);
       case 'send':
         // A socket that is closing throws or drops; its `lost` event follows either way.
-        return guard(() => this.#socket?.send(JSON.stringify(effect.frame)));
+        return guard(() => this.#sockets.get(effect.conn)?.send(JSON.stringify(effect.frame)));
       case 'timer':
         return this.#setTimer(effect.name, effect.ms);
       case 'change':
@@ -323,32 +340,47 @@ class TidewireClient implements Client {
     );
   }
 
-  #connect(conn: number, token: string): void {
-    const base = this.#options.url.replace(/\/$/, '').replace(/^http/, 'ws');
-    const key = encodeURIComponent(this.#options.apikey ?? token);
-    const Socket = this.#options.WebSocket ?? globalThis.WebSocket;
-    const lost = (code: number, reason: string) =>
-      this.#dispatch({ type: 'lost', conn, code, reason });
-    try {
-      if (!Socket) throw new Error('No WebSocket here: pass the WebSocket option.');
-      const socket = new Socket(`${base}/realtime/v1/websocket?apikey=${key}&vsn=2.0.0`);
-      this.#socket = socket;
+  #connect(conn: number, transport: Transport, token: string): void {
+    const { fetch: send, url, apikey, WebSocket: given } = this.#options;
+    const base = url.replace(/\/$/, '');
+    const key = apikey ?? token;
+    const lost = (code: number, reason: unknown, fate?: Fate) =>
+      this.#dispatch({ type: 'lost', conn, code, reason: String(reason), ...(fate && { fate }) });
+    const attach = (socket: WebSocketLike) => {
+      this.#sockets.set(conn, socket);
       socket.onopen = () => this.#dispatch({ type: 'opened', conn });
-      socket.onclose = (event: { code: number; reason: unknown }) =>
-        lost(event.code, String(event.reason ?? ''));
+      socket.onclose = (event: { code: number; reason?: unknown; fate?: Fate }) =>
+        lost(event.code, event.reason ?? '', event.fate);
       socket.onerror = () => {};
       socket.onmessage = ({ data }: { data: unknown }) => {
         const frame = decodeFrame(data);
         if (frame) this.#dispatch({ type: 'frame', conn, frame });
       };
-    } catch (error) {
-      lost(1006, String(error));
+    };
+    if (transport === 'ws') {
+      const Socket = given ?? globalThis.WebSocket;
+      if (!Socket) return lost(1006, 'No WebSocket here.', 'unfit');
+      try {
+        const query = `apikey=${encodeURIComponent(key)}&vsn=2.0.0`;
+        attach(new Socket(`${base.replace(/^http/, 'ws')}/realtime/v1/websocket?${query}`));
+      } catch (error) {
+        lost(1006, error);
+      }
+      return;
     }
+    this.#sockets.set(conn, null);
+    const options = { base, key, fetch: send ?? ((...ask) => fetch(...ask)), env: this.#env };
+    const { openStream } = this.#options;
+    (openStream ? Promise.resolve({ openStream }) : import('./streams.js')).then(
+      // It may have been given up while the code was on its way.
+      (streams) => this.#sockets.has(conn) && attach(streams.openStream(transport, options)),
+      (error: unknown) => lost(1006, error, 'down'),
+    );
   }
 
-  #disconnect(code: number, reason: string): void {
-    const socket = this.#socket;
-    this.#socket = null;
+  #disconnect(conn: number, code: number, reason: string): void {
+    const socket = this.#sockets.get(conn);
+    this.#sockets.delete(conn);
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
     guard(() => socket.close(code, reason.slice(0, 60)));

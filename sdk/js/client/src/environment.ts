@@ -1,7 +1,7 @@
 /** What an application's environment may say about realtime. */
 export interface EnvironmentConfig {
   readonly url?: string;
-  /** False: no WebSocket; the fallbacks alone. */
+  /** False: an event stream, or polling, instead of a WebSocket. */
   readonly websocket: boolean;
   /** Whether to poll while nothing is pushed. */
   readonly fallback: boolean;

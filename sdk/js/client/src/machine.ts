@@ -11,7 +11,9 @@
  *                         │                    │ attempts used up
  *                 resume, retry ◀── paused, failed ◀┘      any ──close──▶ closed (end)
  *
- * Channel (one per subscription; all share the socket)
+ * Which transport a connection is by is ladder.ts'.
+ *
+ * Channel (one per subscription; all share the connection)
  *
  *   waiting ──open──▶ joining ──reply ok──▶ live ◀──caught_up── catching-up
  *      ▲                │   └──reply ok, recovered: true──────────▲
@@ -31,8 +33,10 @@
  *      the midst of it resumes where delivery ended.
  *  I5  A watermark moves only live channels, forwards, and within their epoch.
  *  I6  The delay before attempt n is uniform in [0, min(max, base · 2^(n-1))), or in the server's
- *      window on the first attempt if that is larger; after `attemptsMax` it rests in `failed`.
- *  I7  A heartbeat that nothing answers within `answerMs` ends the socket.
+ *      window on the first attempt if that is larger, or in the first window on a step down. After
+ *      `attemptsMax` it is `failed`, and tries once a minute.
+ *  I7  A heartbeat that nothing answers within `answerMs` ends the connection. Polls have none: each
+ *      answer is one.
  *  I8  Each attempt uses a token asked for that attempt; a changed token reaches every joined
  *      channel; a token is asked for again before it expires.
  *  I9  Nothing subscribed: nothing is opened or retried. After `unsubscribe` nothing more is
@@ -42,10 +46,20 @@
  * I11  A refused subscription is tried again with growing delays and does not disturb the others.
  * I12  A message of a room is sent only while the room is joined on the current socket, and its
  *      fate is told: `pushed` with or without a ref. Rooms have no verdicts and no positions.
+ * I13  A transport that does not open, is silent from the start or is told to be unfit is left at
+ *      once, others after three connections in a row that did not last; one that lasted is tried
+ *      again. Below the last is the first.
+ * I14  A request that no server answered says nothing of transports: the next attempt is by the best.
+ * I15  While a lower transport serves, a better one is tried beside it, with growing delays, and when
+ *      the network or the page returns. A try that fails changes nothing.
+ * I16  A try that is answered takes over: the old connection ends, every channel joins anew at its
+ *      position. All else that is said of a reconnect (I1 to I4, I12) holds.
  */
 import { join, onChannelFrame, onJoinTimer, onWatermark, push, suspend } from './channel.js';
+import { beats, descend, endProbe, planProbe, probe, quickMax, transportOf } from './ladder.js';
 import { asText, expiryOf, isObject, type Frame } from './protocol.js';
 import {
+  drop,
   patch,
   send,
   setTimer,
@@ -54,21 +68,25 @@ import {
   type Effect,
   type Env,
   type Event,
+  type Fate,
   type Limits,
   type State,
 } from './state.js';
 
 const stableMs = 5_000;
+const failedRetryMs = 60_000;
 const tokenLeadMs = 60_000;
 const tokenRetryMs = 5_000;
 const tokenCheckMinMs = 30_000;
 const tokenCheckMaxMs = 86_400_000;
 
 export const defaultLimits: Limits = {
+  transports: ['ws', 'sse', 'longpoll', 'poll'],
   retryBaseMs: 500,
   retryMaxMs: 20_000,
   attemptsMax: Infinity,
   heartbeatMs: 25_000,
+  probeBaseMs: 30_000,
   answerMs: 10_000,
 };
 
@@ -77,6 +95,12 @@ export function initialState(limits: Partial<Limits> = {}): State {
     limits: { ...defaultLimits, ...limits },
     phase: 'idle',
     conn: 0,
+    conns: 0,
+    rung: 0,
+    quick: 0,
+    lasted: false,
+    probe: null,
+    probes: 0,
     attempt: 0,
     nextRetryAt: null,
     everOpen: false,
@@ -100,6 +124,7 @@ export function step(state: State, event: Event, env: Env): [State, readonly Eff
 
 function handle(draft: Draft, event: Event): void {
   const { phase, conn } = draft.state;
+  if ('conn' in event && event.conn === draft.state.probe?.conn) return onProbe(draft, event);
   switch (event.type) {
     case 'subscribe':
       return subscribe(draft, event.id, { binding: event.binding, position: event.since });
@@ -123,7 +148,7 @@ function handle(draft: Draft, event: Event): void {
       return;
     case 'lost':
       if (event.conn === conn && (phase === 'open' || phase === 'opening')) {
-        fail(draft, event.reason || `The connection was closed (${event.code}).`);
+        fail(draft, event.reason || `The connection was closed (${event.code}).`, event.fate);
       }
       return;
     case 'timer':
@@ -131,8 +156,14 @@ function handle(draft: Draft, event: Event): void {
     case 'online':
     case 'offline':
       patch(draft, { offline: event.type === 'offline' });
-      if (phase === 'open') beat(draft);
-      else if (event.type === 'online' && (phase === 'waiting' || phase === 'failed')) begin(draft);
+      if (phase === 'open') {
+        beat(draft);
+        if (event.type === 'online') probe(draft);
+      } else if (event.type === 'online' && (phase === 'waiting' || phase === 'failed')) {
+        // Another network, perhaps: what passed on the last one says little.
+        patch(draft, { rung: 0, quick: 0 });
+        begin(draft);
+      }
       return;
     case 'pause':
       if (phase !== 'paused') rest(draft, 'paused', 1000, 'paused');
@@ -142,6 +173,7 @@ function handle(draft: Draft, event: Event): void {
       return;
     case 'retry':
       if (phase === 'waiting' || phase === 'failed') begin(draft);
+      else if (phase === 'open') probe(draft);
       return;
     case 'close':
       rest(draft, 'closed', 1000, 'closed by the application');
@@ -193,7 +225,7 @@ function begin(draft: Draft): void {
 }
 
 function onToken(draft: Draft, token: string): void {
-  const { phase, token: before, conn, channels } = draft.state;
+  const { phase, token: before, channels } = draft.state;
   patch(draft, { token });
   const expiry = expiryOf(token);
   if (expiry !== null) {
@@ -203,8 +235,9 @@ function onToken(draft: Draft, token: string): void {
     setTimer(draft, 'token', Math.max(wait, floor));
   }
   if (phase === 'token') {
-    patch(draft, { phase: 'opening', conn: conn + 1 });
-    draft.effects.push({ type: 'connect', conn: conn + 1, token });
+    const conn = draft.state.conns + 1;
+    patch(draft, { phase: 'opening', conn, conns: conn });
+    draft.effects.push({ type: 'connect', conn, transport: transportOf(draft), token });
     setTimer(draft, 'open', draft.state.limits.answerMs);
   } else if (phase === 'open' && token !== before) {
     for (const { id, joinRef } of Object.values(channels)) {
@@ -215,11 +248,31 @@ function onToken(draft: Draft, token: string): void {
 }
 
 function onOpened(draft: Draft): void {
-  patch(draft, { phase: 'open', everOpen: true, error: null, heard: true });
+  const heartbeatMs = beats(transportOf(draft)) ? draft.state.limits.heartbeatMs : null;
+  patch(draft, { phase: 'open', everOpen: true, error: null, heard: false });
   setTimer(draft, 'open', null);
   setTimer(draft, 'stable', stableMs);
-  setTimer(draft, 'heartbeat', draft.state.limits.heartbeatMs);
+  setTimer(draft, 'heartbeat', heartbeatMs);
+  planProbe(draft);
   for (const id of Object.keys(draft.state.channels)) join(draft, id);
+}
+
+/** News of the better transport that is being tried. */
+function onProbe(draft: Draft, event: Event & { conn: number }): void {
+  // Whether it carries anything shows when it is answered.
+  if (event.type === 'opened') return heartbeat(draft, event.conn);
+  if (event.type === 'lost') {
+    patch(draft, { probe: null });
+    return planProbe(draft);
+  }
+  // It is answered: it takes over.
+  const { conn, rung } = draft.state.probe!;
+  drop(draft, draft.state.conn);
+  suspend(draft);
+  setTimer(draft, 'silent', null);
+  // If it does not last, once is enough to leave it again.
+  patch(draft, { conn, rung, probe: null, quick: quickMax - 1, lasted: false });
+  onOpened(draft);
 }
 
 function onFrame(draft: Draft, frame: Frame): void {
@@ -237,20 +290,30 @@ function onTimer(draft: Draft, name: string): void {
   if (name.startsWith('join:')) return onJoinTimer(draft, name.slice(5));
   switch (name) {
     case 'retry':
-      if (phase === 'waiting') begin(draft);
+      if (phase === 'waiting' || phase === 'failed') begin(draft);
       return;
     case 'open':
-      if (phase === 'token' || phase === 'opening') fail(draft, 'Connecting took too long.');
+      if (phase === 'token' || phase === 'opening') {
+        fail(draft, 'Connecting took too long.', 'unfit');
+      }
       return;
     case 'stable':
-      if (phase === 'open') patch(draft, { attempt: 0 });
+      if (phase !== 'open') return;
+      if (!heard) return setTimer(draft, 'stable', stableMs);
+      patch(draft, { attempt: 0, quick: 0, lasted: true });
+      if (draft.state.rung === 0) patch(draft, { probes: 0 });
       return;
+    case 'probe':
+      if (phase !== 'open') return;
+      if (!draft.state.probe) return probe(draft);
+      endProbe(draft);
+      return planProbe(draft);
     case 'heartbeat':
       if (phase !== 'open') return;
       setTimer(draft, 'heartbeat', limits.heartbeatMs);
       return beat(draft);
     case 'silent':
-      if (phase === 'open' && !heard) fail(draft, 'The server fell silent.');
+      if (phase === 'open' && !heard) fail(draft, 'The server fell silent.', 'unfit');
       return;
     case 'token':
       if (phase === 'open') draft.effects.push({ type: 'token' });
@@ -258,15 +321,20 @@ function onTimer(draft: Draft, name: string): void {
   }
 }
 
+function heartbeat(draft: Draft, conn: number): void {
+  send(draft, null, 'phoenix', 'heartbeat', {}, conn);
+}
+
 function beat(draft: Draft): void {
-  send(draft, null, 'phoenix', 'heartbeat', {});
+  heartbeat(draft, draft.state.conn);
   patch(draft, { heard: false });
   setTimer(draft, 'silent', draft.state.limits.answerMs);
 }
 
 /** The attempt or the connection failed: back off and try again, if anything is subscribed. */
-function fail(draft: Draft, error: string): void {
+function fail(draft: Draft, error: string, fate?: Fate): void {
   const { limits, jitterHintMs, channels } = draft.state;
+  const lower = draft.state.phase !== 'token' && descend(draft, fate);
   const attempt = draft.state.attempt + 1;
   rest(draft, 'waiting', 3000, error);
   if (Object.keys(channels).length === 0) {
@@ -274,22 +342,25 @@ function fail(draft: Draft, error: string): void {
     return;
   }
   if (attempt > limits.attemptsMax) {
-    patch(draft, { phase: 'failed', attempt, error });
+    patch(draft, { phase: 'failed', attempt, error, nextRetryAt: draft.env.now + failedRetryMs });
+    setTimer(draft, 'retry', failedRetryMs);
     return;
   }
-  const window = Math.min(limits.retryMaxMs, limits.retryBaseMs * 2 ** Math.min(attempt - 1, 30));
+  const doublings = lower ? 0 : Math.min(attempt - 1, 30);
+  const window = Math.min(limits.retryMaxMs, limits.retryBaseMs * 2 ** doublings);
   const delay = draft.env.random * (attempt === 1 ? Math.max(window, jitterHintMs) : window);
   patch(draft, { attempt, error, nextRetryAt: draft.env.now + delay });
   setTimer(draft, 'retry', delay);
 }
 
-/** Leaves the current socket for good, whatever state it is in. */
+/** Leaves the current connection for good, whatever state it is in. */
 function rest(draft: Draft, phase: 'waiting' | 'paused' | 'closed', code: number, reason: string) {
-  for (const name of ['open', 'stable', 'heartbeat', 'silent', 'token', 'retry']) {
+  for (const name of ['open', 'stable', 'heartbeat', 'silent', 'token', 'retry', 'probe']) {
     setTimer(draft, name, null);
   }
-  draft.effects.push({ type: 'disconnect', code, reason });
+  endProbe(draft);
+  drop(draft, draft.state.conn, code, reason);
   suspend(draft);
   const attempt = phase === 'waiting' ? draft.state.attempt : 0;
-  patch(draft, { phase, conn: draft.state.conn + 1, attempt, nextRetryAt: null });
+  patch(draft, { phase, conn: 0, attempt, nextRetryAt: null });
 }

@@ -46,7 +46,7 @@ export function follower(
   let status: ConnectionStatus = { ...own.status, state: 'idle', simple: 'connecting' };
   let count = 0;
   const ask = (message: Ask) => port.send(message);
-  const { url, apikey, reconnect, heartbeatMs } = options;
+  const { url, apikey, reconnect, heartbeatMs, transports, websocket } = options;
   const lock = holdLock();
   const hello = () =>
     ask({
@@ -57,6 +57,8 @@ export function follower(
         ...(apikey !== undefined && { apikey }),
         ...(reconnect && { reconnect }),
         ...(heartbeatMs !== undefined && { heartbeatMs }),
+        ...(transports && { transports }),
+        ...(websocket !== undefined && { websocket }),
       },
     });
 

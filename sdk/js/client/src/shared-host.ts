@@ -12,7 +12,10 @@ export interface Port {
 export type Ask =
   | {
       type: 'hello';
-      options: Pick<ClientOptions, 'url' | 'apikey' | 'reconnect' | 'heartbeatMs'>;
+      options: Pick<
+        ClientOptions,
+        'url' | 'apikey' | 'reconnect' | 'heartbeatMs' | 'transports' | 'websocket'
+      >;
       /** A Web Lock that the tab holds while it lives; null where there are none. */
       lock: string | null;
     }

@@ -1,4 +1,5 @@
 import { Host, type Ask } from './shared-host.js';
+import { openStream } from './streams.js';
 
 /**
  * The script of the SharedWorker that holds the connection of all tabs:
@@ -18,7 +19,9 @@ export function serveSharedWorker(scope: EventTarget = globalThis as unknown as 
     ports.set(tab, port);
     port.onmessage = ({ data }: { data: Ask }) => {
       if (data.type === 'hello' && !host) {
-        host = new Host(data.options, (to, message) => ports.get(to)?.postMessage(message));
+        // A worker's script is one file: nothing is loaded later.
+        const options = { ...data.options, openStream };
+        host = new Host(options, (to, message) => ports.get(to)?.postMessage(message));
       }
       host?.receive(tab, data);
       if (data.type === 'bye') ports.delete(tab);

@@ -32,7 +32,7 @@ export interface SharedClient extends Client {
  * each tab's own position: no gap and nothing twice.
  */
 export function createSharedClient(options: SharedOptions): SharedClient {
-  const own = createClient({ ...options, websocket: false });
+  const own = createClient({ ...options, transports: [] });
   const locks = globalThis.navigator?.locks;
   if (options.share === 'off' || (!options.worker && (!locks || !globalThis.BroadcastChannel))) {
     own.close();

@@ -5,6 +5,15 @@ import type { Position } from './position.js';
 export type Phase =
   'idle' | 'token' | 'opening' | 'open' | 'waiting' | 'paused' | 'failed' | 'closed';
 
+/** A way to the server, best first: WebSocket, server-sent events, long polling, polling. */
+export type Transport = 'ws' | 'sse' | 'longpoll' | 'poll';
+
+/**
+ * What a loss says of the transport. `unfit`: it does not pass here. `down`: nothing, since no
+ * server answered that could have served another one either.
+ */
+export type Fate = 'unfit' | 'down';
+
 /** What one subscription is doing. */
 export type ChannelPhase = 'waiting' | 'joining' | 'catching-up' | 'live' | 'refused';
 
@@ -30,6 +39,8 @@ export interface Channel {
 }
 
 export interface Limits {
+  /** What may be used, best first; never empty. */
+  readonly transports: readonly Transport[];
   /** The first back-off window, milliseconds. */
   readonly retryBaseMs: number;
   /** The largest back-off window, milliseconds. */
@@ -38,6 +49,8 @@ export interface Limits {
   readonly attemptsMax: number;
   /** Time between heartbeats, milliseconds. */
   readonly heartbeatMs: number;
+  /** Time before a better transport is first tried again, milliseconds; it doubles. */
+  readonly probeBaseMs: number;
   /** A heartbeat, an opening or a join without an answer for so long has failed, milliseconds. */
   readonly answerMs: number;
 }
@@ -45,8 +58,20 @@ export interface Limits {
 export interface State {
   readonly limits: Limits;
   readonly phase: Phase;
-  /** The current socket's number; events of any other are ignored. */
+  /** The current connection's number, 0 for none; events of any other are ignored. */
   readonly conn: number;
+  /** The last number that was given to a connection. */
+  readonly conns: number;
+  /** The place in `limits.transports` that is used, or tried next. */
+  readonly rung: number;
+  /** Connections by this transport in a row that did not last. */
+  readonly quick: number;
+  /** The current connection has lasted long enough to be called stable. */
+  readonly lasted: boolean;
+  /** A better transport being tried beside the current connection. */
+  readonly probe: { readonly conn: number; readonly rung: number } | null;
+  /** Better transports tried in vain since one was last stable. */
+  readonly probes: number;
   /** Failed attempts since the connection was last stable. */
   readonly attempt: number;
   readonly nextRetryAt: number | null;
@@ -73,7 +98,7 @@ export type Event =
   | { type: 'token_failed'; error: string }
   | { type: 'opened'; conn: number }
   | { type: 'frame'; conn: number; frame: Frame }
-  | { type: 'lost'; conn: number; code: number; reason: string }
+  | { type: 'lost'; conn: number; code: number; reason: string; fate?: Fate }
   | { type: 'timer'; name: string }
   | { type: 'online' }
   | { type: 'offline' }
@@ -85,10 +110,10 @@ export type Event =
 export type Effect =
   /** Ask the application for a token; answer with `token` or `token_failed`. */
   | { type: 'token' }
-  /** Open socket number `conn`; answer with `opened` and `lost`. */
-  | { type: 'connect'; conn: number; token: string }
-  | { type: 'disconnect'; code: number; reason: string }
-  | { type: 'send'; frame: Frame }
+  /** Open connection number `conn`; answer with `opened` and `lost`. */
+  | { type: 'connect'; conn: number; transport: Transport; token: string }
+  | { type: 'disconnect'; conn: number; code: number; reason: string }
+  | { type: 'send'; conn: number; frame: Frame }
   /** Set the named timer, replacing one of that name; `ms` null clears it. */
   | { type: 'timer'; name: string; ms: number | null }
   | { type: 'change'; id: string; change: Change }
@@ -137,12 +162,18 @@ export function send(
   topic: string,
   event: string,
   payload: Record<string, unknown>,
+  conn = draft.state.conn,
 ): string {
   const ref = String(draft.state.ref + 1);
   patch(draft, { ref: draft.state.ref + 1 });
   const frame: Frame = [event === 'phx_join' ? ref : joinRef, ref, topic, event, payload];
-  draft.effects.push({ type: 'send', frame });
+  draft.effects.push({ type: 'send', conn, frame });
   return ref;
+}
+
+/** Gives a connection up. */
+export function drop(draft: Draft, conn: number, code = 1000, reason = ''): void {
+  draft.effects.push({ type: 'disconnect', conn, code, reason });
 }
 
 export function setTimer(draft: Draft, name: string, ms: number | null): void {

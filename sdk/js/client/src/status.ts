@@ -1,4 +1,5 @@
-import type { State } from './state.js';
+import { beats } from './ladder.js';
+import type { State, Transport } from './state.js';
 
 /** What a screen shows about the connection. A new object whenever, and only when, it changes. */
 export interface ConnectionStatus {
@@ -6,12 +7,15 @@ export interface ConnectionStatus {
     | 'idle' /** nothing subscribed */
     | 'connecting'
     | 'connected'
+    | 'degraded' /** what changes arrives, but later: by long polling or polling */
     | 'reconnecting' /** lost; the next attempt is at `nextRetryAt` or under way */
     | 'offline' /** paused, or the browser says that there is no network */
-    | 'failed' /** the attempts are used up; `retry()` starts again */
+    | 'failed' /** the attempts are used up; it tries once a minute, and at `retry()` */
     | 'closed';
   /** The same in five words. */
   readonly simple: 'connecting' | 'connected' | 'disconnected' | 'reconnecting' | 'error';
+  /** What changes arrive by; null while nothing is connected. */
+  readonly transport: Transport | null;
   /** Failed attempts in a row. */
   readonly attempt: number;
   /** When the next attempt begins, milliseconds since 1970; null while none is scheduled. */
@@ -20,38 +24,45 @@ export interface ConnectionStatus {
   readonly error: string | null;
 }
 
+const simpleOf: Record<ConnectionStatus['state'], ConnectionStatus['simple']> = {
+  idle: 'disconnected',
+  connecting: 'connecting',
+  connected: 'connected',
+  degraded: 'connected',
+  reconnecting: 'reconnecting',
+  offline: 'disconnected',
+  failed: 'error',
+  closed: 'disconnected',
+};
+
 export function statusOf(s: State): ConnectionStatus {
-  const { attempt, nextRetryAt, error } = s;
-  const status = (
-    state: ConnectionStatus['state'],
-    simple: ConnectionStatus['simple'],
-  ): ConnectionStatus => ({ state, simple, attempt, nextRetryAt, error });
+  const state = stateOf(s);
+  const open = s.phase === 'open';
+  const transport = open ? s.limits.transports[s.rung]! : null;
+  // Polling tells late, so that other fallbacks do not rest for it.
+  const simple = transport === 'poll' ? 'reconnecting' : simpleOf[state];
+  const { nextRetryAt, error } = s;
+  return { state, simple, transport, attempt: open ? 0 : s.attempt, nextRetryAt, error };
+}
+
+function stateOf(s: State): ConnectionStatus['state'] {
   switch (s.phase) {
-    case 'idle':
-      return status('idle', 'disconnected');
     case 'open':
-      return { ...status('connected', 'connected'), attempt: 0 };
+      return beats(s.limits.transports[s.rung]!) ? 'connected' : 'degraded';
+    case 'paused':
+      return 'offline';
     case 'waiting':
-      return s.offline ? status('offline', 'disconnected') : status('reconnecting', 'reconnecting');
     case 'token':
     case 'opening':
-      return attempt === 0
-        ? status('connecting', 'connecting')
-        : status('reconnecting', 'reconnecting');
-    case 'paused':
-      return status('offline', 'disconnected');
-    case 'failed':
-      return status('failed', 'error');
-    case 'closed':
-      return status('closed', 'disconnected');
+      if (s.phase === 'waiting' && s.offline) return 'offline';
+      // Used up: it has failed until it succeeds.
+      if (s.attempt > s.limits.attemptsMax) return 'failed';
+      return s.attempt === 0 ? 'connecting' : 'reconnecting';
+    default:
+      return s.phase;
   }
 }
 
 export function sameStatus(a: ConnectionStatus, b: ConnectionStatus): boolean {
-  return (
-    a.state === b.state &&
-    a.attempt === b.attempt &&
-    a.nextRetryAt === b.nextRetryAt &&
-    a.error === b.error
-  );
+  return (Object.keys(a) as (keyof ConnectionStatus)[]).every((key) => a[key] === b[key]);
 }

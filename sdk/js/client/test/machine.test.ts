@@ -1,70 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { initialState, step } from '../src/machine.js';
-import type { Frame } from '../src/protocol.js';
-import type { Effect, Event, Limits } from '../src/state.js';
-
-/** Drives the machine and remembers what it asked for. */
-class Driver {
-  state;
-  effects: Effect[] = [];
-  now = 1_000_000;
-  random = 0.5;
-  constructor(limits: Partial<Limits> = {}) {
-    this.state = initialState(limits);
-  }
-  do(event: Event): Effect[] {
-    const [state, effects] = step(this.state, event, { now: this.now, random: this.random });
-    this.state = state;
-    this.effects = [...effects];
-    return this.effects;
-  }
-  of<T extends Effect['type']>(type: T): Extract<Effect, { type: T }>[] {
-    return this.effects.filter((e): e is Extract<Effect, { type: T }> => e.type === type);
-  }
-  subscribe(id: string, since: string | null = null) {
-    const binding = { event: '*' as const, schema: 'public', table: id };
-    return this.do({ type: 'subscribe', id, binding, since });
-  }
-  frame(frame: Frame, conn = this.state.conn) {
-    return this.do({ type: 'frame', conn, frame });
-  }
-  open(token = 't') {
-    this.do({ type: 'token', token });
-    return this.do({ type: 'opened', conn: this.state.conn });
-  }
-  reply(id: string, tidewire?: Record<string, unknown>, status = 'ok', reason?: string) {
-    const ref = this.state.channels[id]!.joinRef;
-    const response = status === 'ok' ? { postgres_changes: [], tidewire } : { reason };
-    return this.frame([ref, ref, 'realtime:' + id, 'phx_reply', { status, response }]);
-  }
-  change(id: string, position: string | null, conn = this.state.conn) {
-    const data = { type: 'INSERT', schema: 'public', table: id, record: { position } };
-    const payload = { ids: [1], data, ...(position && { position }) };
-    return this.frame([null, null, 'realtime:' + id, 'postgres_changes', payload], conn);
-  }
-  caughtUp(id: string, position: string) {
-    const joinRef = this.state.channels[id]!.joinRef;
-    const payload = { extension: 'tidewire', status: 'ok', message: 'caught_up', position };
-    return this.frame([joinRef, null, 'realtime:' + id, 'system', payload]);
-  }
-  lose() {
-    return this.do({ type: 'lost', conn: this.state.conn, code: 1006, reason: '' });
-  }
-  live(id = 'a', position = 'e:10') {
-    this.subscribe(id);
-    this.open();
-    this.reply(id, { position, recovered: null, reason: null });
-    return this;
-  }
-  reopen() {
-    this.lose();
-    this.do({ type: 'timer', name: 'retry' });
-    return this.open();
-  }
-  sent(event: string) {
-    return this.of('send').filter((e) => e.frame[3] === event);
-  }
-}
+import { statusOf } from '../src/status.js';
+import type { Event, Limits } from '../src/state.js';
+import { Driver } from './driver.js';
 
 const fresh = (limits?: Partial<Limits>) => new Driver(limits);
 const since = (d: Driver) => (d.sent('phx_join')[0]!.frame[4] as any).config.tidewire.since;
@@ -77,7 +14,7 @@ describe('machine', () => {
     d.subscribe('a');
     expect(d.of('token')).toHaveLength(1);
     d.do({ type: 'token', token: 't1' });
-    expect(d.of('connect')).toEqual([{ type: 'connect', conn: 1, token: 't1' }]);
+    expect(d.of('connect')).toEqual([{ type: 'connect', conn: 1, transport: 'ws', token: 't1' }]);
     d.do({ type: 'opened', conn: 1 });
     const [, , topic, , payload] = d.sent('phx_join')[0]!.frame;
     expect(topic).toBe('realtime:a');
@@ -215,7 +152,7 @@ describe('machine', () => {
   });
 
   it('I6 backs off with full jitter in a doubling window up to its limit', () => {
-    const d = fresh({ retryBaseMs: 500, retryMaxMs: 20_000 }).live();
+    const d = fresh({ transports: ['ws'], retryBaseMs: 500, retryMaxMs: 20_000 }).live();
     const delays: number[] = [];
     for (let i = 0; i < 8; i++) {
       d.lose();
@@ -235,23 +172,33 @@ describe('machine', () => {
     expect(d.of('timer').findLast((e) => e.name === 'retry')!.ms).toBe(4000);
   });
 
-  it('I6 rests when the attempts are used up, until asked', () => {
+  it('I6 fails when the attempts are used up, and tries when asked or once a minute', () => {
     const d = fresh({ attemptsMax: 2 });
     d.subscribe('a');
-    for (let i = 0; i < 3; i++) {
-      d.do({ type: 'token_failed', error: 'no' });
-      d.do({ type: 'timer', name: 'retry' });
+    for (const event of [{ type: 'retry' }, { type: 'timer', name: 'retry' }] as const) {
+      while (d.state.phase !== 'failed') {
+        d.do({ type: 'token_failed', error: 'no' });
+        if (d.state.phase === 'waiting') d.do({ type: 'timer', name: 'retry' });
+      }
+      expect(d.of('timer').findLast((e) => e.name === 'retry')!.ms).toBe(60_000);
+      expect(statusOf(d.state).state).toBe('failed');
+      d.do(event);
+      expect(d.of('token')).toHaveLength(1);
+      // It is said to have failed until it succeeds.
+      expect(statusOf(d.state)).toMatchObject({ state: 'failed', simple: 'error' });
     }
-    expect(d.state.phase).toBe('failed');
-    d.do({ type: 'retry' });
-    expect(d.of('token')).toHaveLength(1);
-    expect(d.state.phase).toBe('token');
+    d.open();
+    expect(statusOf(d.state)).toMatchObject({ state: 'connected', transport: 'ws' });
   });
 
   it('I6 counts attempts until the connection was stable', () => {
     const d = fresh().live();
     d.reopen();
     expect(d.state.attempt).toBe(1);
+    // What has said nothing yet is not stable.
+    d.do({ type: 'timer', name: 'stable' });
+    expect(d.state.attempt).toBe(1);
+    d.reply('a', { position: 'e:10', recovered: true });
     d.do({ type: 'timer', name: 'stable' });
     expect(d.state.attempt).toBe(0);
   });

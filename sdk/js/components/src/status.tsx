@@ -55,6 +55,7 @@ export function ConnectionStatus({
     <div
       className={`tw-status tw-status-${variant} ${className}`}
       data-status={shown}
+      data-transport={status.transport}
       data-testid="connection"
     >
       <span className="tw-dot" aria-hidden="true" />
@@ -72,12 +73,19 @@ export function ConnectionStatus({
   );
 }
 
+const arrivals: Record<NonNullable<UseConnectionStatus['transport']>, string> = {
+  ws: 'Changes arrive as they happen.',
+  sse: 'Changes arrive as they happen, as an event stream.',
+  longpoll: 'Changes arrive as they happen, by long polling.',
+  poll: 'Changes arrive by polling, a little later.',
+};
+
 function Details(props: { status: UseConnectionStatus; labels: ConnectionLabels }): ReactNode {
   const { status, labels } = props;
   const now = useNow();
   const wait = status.nextRetryAt === null ? 0 : Math.ceil((status.nextRetryAt - now) / 1000);
   const lines = [
-    status.simple === 'connected' ? 'Changes arrive as they happen.' : null,
+    status.transport && arrivals[status.transport],
     status.attempt > 0 ? `Attempt ${status.attempt}` : null,
     wait > 0 ? labels.retryIn(wait) : null,
     status.error,

@@ -125,6 +125,7 @@ function Connection({ state }: { state: RecorderState }): ReactNode {
       head={['', '', 'target']}
       rows={[
         ['state', `${status.state} (${status.simple})`, ''],
+        ['transport', status.transport ?? 'none', ''],
         ['attempt', String(status.attempt), ''],
         ['error', status.error ?? 'none', ''],
         ['average response', ms(metrics.apiResponseMsAvg), '< 200 ms'],

@@ -9,6 +9,7 @@ export class FakeClient {
   status: ConnectionStatus = {
     state: 'connected',
     simple: 'connected',
+    transport: 'ws',
     attempt: 0,
     nextRetryAt: null,
     error: null,

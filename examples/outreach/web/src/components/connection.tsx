@@ -5,6 +5,7 @@ const words: Record<ConnectionStatus['state'], string> = {
   idle: 'Idle',
   connecting: 'Connecting',
   connected: 'Live',
+  degraded: 'Live, by polling',
   reconnecting: 'Reconnecting',
   offline: 'Offline',
   failed: 'Disconnected',
@@ -40,6 +41,7 @@ export function ConnectionBadge() {
         role="status"
         data-testid="connection"
         data-state={status.state}
+        data-transport={status.transport}
         data-attempt={status.attempt}
         title={status.error ?? undefined}
       >
