@@ -75,6 +75,7 @@ create table if not exists webhook_delivery_log(
   workspace_name text,
   event_type text,
   status text not null, -- ok, duplicate, ignored:type, parked:tenant, dead:reason
+  delivery_id text, -- as the sender signed it
   received_at timestamptz not null,
   applied_at timestamptz not null,
   duration_ms double precision not null,

@@ -58,6 +58,10 @@ void DisconnectBuses(const Loops& loops) {
 
 void CompletionRouter::OnDurable(std::span<const ingest::Completion> group) {
   for (auto& [owner, ids] : ByLoop(group)) {
+    if (owner == kReleaseOwner) {
+      released_.Add(ids, true);
+      continue;
+    }
     LoopParts& parts = *loops_[owner];
     parts.loop.Post([&parts, ids = std::move(ids)] { parts.gateway->OnHooksDurable(ids); });
   }
@@ -65,6 +69,10 @@ void CompletionRouter::OnDurable(std::span<const ingest::Completion> group) {
 
 void CompletionRouter::OnFailed(std::span<const ingest::Completion> group, const Error& error) {
   for (auto& [owner, ids] : ByLoop(group)) {
+    if (owner == kReleaseOwner) {
+      released_.Add(ids, false);
+      continue;
+    }
     LoopParts& parts = *loops_[owner];
     parts.loop.Post([&parts, ids = std::move(ids), code = error.code] {
       parts.gateway->OnHooksFailed(ids, code);

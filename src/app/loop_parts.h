@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "app/refused_desk.h"
 #include "auth/token_verifier.h"
 #include "gateway/gateway.h"
 #include "ingest/inbox/inbox_writer.h"
@@ -28,8 +29,7 @@ class PoolHistory final : public session::History {
  public:
   PoolHistory(query::ReaderPool& pool, io::Loop& loop) : pool_(pool), loop_(loop) {}
 
-  void Read(uint64_t after, uint64_t changes_max,
-            Function<void(Result<BatchPtr>)> done) override;
+  void Read(uint64_t after, uint64_t changes_max, Function<void(Result<BatchPtr>)> done) override;
 
  private:
   query::ReaderPool& pool_;
@@ -67,12 +67,13 @@ void DisconnectBuses(const Loops& loops);
 // Thread: the inbox writer's.
 class CompletionRouter final : public ingest::CompletionSink {
  public:
-  explicit CompletionRouter(Loops& loops) : loops_(loops) {}
+  CompletionRouter(Loops& loops, ReleasedIds& released) : loops_(loops), released_(released) {}
   void OnDurable(std::span<const ingest::Completion> group) override;
   void OnFailed(std::span<const ingest::Completion> group, const Error& error) override;
 
  private:
   Loops& loops_;
+  ReleasedIds& released_;
 };
 
 }  // namespace tw::app

@@ -132,9 +132,9 @@ Result<PreparedStore> PrepareStore(const Configuration& configuration, const std
     prepared.catalog = std::make_shared<policy::Catalog>();
     return prepared;
   }
-  const policy::Schema schema = SchemaOf(configuration, prepared.capture->relations());
-  TW_ASSIGN_OR_RETURN(prepared.catalog, policy::CompileEmbedded(schema));
-  TW_ASSIGN_OR_RETURN(prepared.writes, BuildWritePolicies(configuration, schema));
+  const policy::Schema readable = SchemaOf(configuration, prepared.capture->relations());
+  TW_ASSIGN_OR_RETURN(prepared.catalog, policy::CompileEmbedded(readable));
+  TW_ASSIGN_OR_RETURN(prepared.writes, BuildWritePolicies(configuration, readable));
   TW_ASSIGN_OR_RETURN(prepared.invalidation,
                       query::InvalidationMap::Compile(configuration.main.invalidation,
                                                       *prepared.catalog));

@@ -6,6 +6,7 @@
 
 #include "app/auth_keys.h"
 #include "app/channels.h"
+#include "app/config_history.h"
 #include "app/directory_lock.h"
 #include "app/inner_loader.h"
 #include "app/key_ring.h"
@@ -14,6 +15,7 @@
 #include "app/prepared_store.h"
 #include "app/pull_side.h"
 #include "app/query_service.h"
+#include "app/refused_desk.h"
 #include "app/revocation_book.h"
 #include "app/snapshots.h"
 #include "app/store_thread.h"
@@ -138,7 +140,8 @@ struct Server::Parts final : gateway::Readiness {
   std::unique_ptr<gateway::GatewayMetrics> gateway_metrics;
   std::unique_ptr<session::SessionMetrics> session_metrics;
   Loops loops;
-  CompletionRouter completions{loops};
+  ReleasedIds released;
+  CompletionRouter completions{loops, released};
   // After the loops: its thread posts to them until it is destroyed.
   std::unique_ptr<PostgresStore> postgres;
 
@@ -148,6 +151,7 @@ struct Server::Parts final : gateway::Readiness {
   std::unique_ptr<StoreWorker> worker;
   std::unique_ptr<StoreThread> store_thread;
   std::unique_ptr<StoreWrites> writes;  // Null with PostgreSQL.
+  std::unique_ptr<RefusedDesk> refused_desk;
   std::unique_ptr<PullSide> pull_side;  // Null when no source has streams.
 
   // Its answers may come until the transport has ended.
@@ -159,6 +163,8 @@ Status Server::Parts::MakeStore() {
   const std::string path = options.data_directory + "/tidewire.db";
   TW_ASSIGN_OR_RETURN(prepared, PrepareStore(configuration, path, {}, random, metrics));
   TW_RETURN_IF_ERROR(MakeApplier());
+  TW_RETURN_IF_ERROR(NoteConfiguration(prepared.store->database(), configuration,
+                                       prepared.sources, clock.Wall()));
   // One store for all sources: the longest keep, the sum of the bytes.
   ingest::RefusedLimits refused_limits{.keep = std::chrono::seconds{0}, .bytes_max = 0};
   for (const auto& source : prepared.sources) {
@@ -264,6 +270,14 @@ Status Server::Parts::MakeInbox() {
 }
 
 Status Server::Parts::MakePullSide() {
+  refused_desk = std::make_unique<RefusedDesk>(RefusedDesk::Wiring{
+      .store = *refused,
+      .endpoints = endpoints,
+      .submit =
+          [this](ingest::Delivery&& delivery, ingest::CompletionToken token) {
+            return inbox->Submit(std::move(delivery), token);
+          },
+      .ended = released});
   TW_ASSIGN_OR_RETURN(pull_side, PullSide::Create({.configuration = configuration,
                                                    .data_directory = options.data_directory,
                                                    .sources = prepared.sources,
@@ -280,7 +294,8 @@ Status Server::Parts::MakePullSide() {
 Status Server::Parts::Housekeep() {
   TW_RETURN_IF_ERROR(refused->Trim());
   TW_RETURN_IF_ERROR(SpreadRevocations());
-  TW_RETURN_IF_ERROR(applier->pull().DoRequests());
+  TW_RETURN_IF_ERROR(applier->pull().DoRequests(
+      [this](const ingest::OperatorRequest& request) { return refused_desk->Do(request); }));
   return pull_side == nullptr ? Status() : pull_side->Housekeep();
 }
 

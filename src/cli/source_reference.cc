@@ -115,7 +115,8 @@ std::string FunctionRows() {
 std::string Credential(const ingest::Scheme& scheme) {
   using Kind = ingest::Scheme::Kind;
   switch (scheme.kind) {
-    case Kind::kHmac: return "signature in `" + scheme.header + "`";
+    case Kind::kHmac:
+    case Kind::kEdwards: return "signature in `" + scheme.header + "`";
     case Kind::kToken: return "token in `" + scheme.header + "`";
     case Kind::kBasic: return "user and password in `" + scheme.header + "`";
     case Kind::kPathToken: return "token in the path";
@@ -127,7 +128,7 @@ std::string Credential(const ingest::Scheme& scheme) {
 std::string SchemeRows() {
   std::string out;
   for (const ingest::Scheme& scheme : ingest::Presets()) {
-    const bool signs = scheme.kind == ingest::Scheme::Kind::kHmac;
+    const bool signs = scheme.Signs();
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(scheme.tolerance).count();
     out += "| `" + scheme.name + "` | " + Credential(scheme) + " | " +
            (signs ? "`" + scheme.message + "`" : std::string()) + " | " +

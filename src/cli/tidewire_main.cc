@@ -12,11 +12,15 @@
 #include "cli/jobs.h"
 #include "cli/gen.h"
 #include "cli/output.h"
+#include "cli/plan.h"
 #include "cli/policy_verb.h"
 #include "cli/revoke.h"
+#include "cli/refused.h"
+#include "cli/replay.h"
 #include "cli/serve.h"
 #include "cli/subscribe.h"
 #include "cli/token.h"
+#include "cli/try_verb.h"
 #include "config/config.h"
 #include "json/json.h"
 
@@ -136,6 +140,68 @@ void AddDead(CLI::App& program, DeadArguments& dead, const std::function<void()>
   add("list", "What there is, and why", DeadVerb::kList);
   add("retry", "Apply them now, under the present configuration", DeadVerb::kRetry);
   add("discard", "Forget them", DeadVerb::kDiscard);
+}
+
+// `refused` and its verbs.
+void AddRefused(CLI::App& program, RefusedArguments& refused, const std::function<void()>& run) {
+  auto* verb = program.add_subcommand("refused", "Deliveries that did not prove who sent them");
+  verb->require_subcommand(1);
+  const auto add = [&](const char* name, const char* help, RefusedVerb what) {
+    auto* sub = verb->add_subcommand(name, help);
+    sub->add_option("--data", refused.data_directory, "The server's data directory (default: ./data)");
+    sub->add_option("--id", refused.id, "Only this one");
+    sub->add_option("--source", refused.source, "Only those of this source");
+    sub->add_option("--reason", refused.reason, "Only those that were refused for this");
+    if (what != RefusedVerb::kList) sub->add_flag("--all", refused.all, "All of them");
+    if (what == RefusedVerb::kRelease) {
+      sub->add_flag("--unverified", refused.unverified,
+                    "Also those that no signature proves: you vouch for them");
+    }
+    sub->callback([&refused, run, what] {
+      refused.verb = what;
+      run();
+    });
+  };
+  add("list", "What there is, and why", RefusedVerb::kList);
+  add("release", "Judge them again, under the present secrets, and apply those that pass",
+      RefusedVerb::kRelease);
+  add("discard", "Forget them", RefusedVerb::kDiscard);
+}
+
+// `replay` and its filters.
+void AddReplay(CLI::App& program, ReplayArguments& replay, const std::function<void()>& run) {
+  auto* verb = program.add_subcommand("replay", "Apply logged deliveries once more");
+  verb->add_option("--data", replay.data_directory, "The server's data directory (default: ./data)");
+  verb->add_option("--source", replay.source, "Of this source")->required();
+  verb->add_option("--tenant", replay.tenant, "Only those of the tenant of this name");
+  verb->add_option("--type", replay.type, "Only those of this type");
+  verb->add_option("--status", replay.status, "Only those that ended so: ok, ignored");
+  verb->add_option("--from", replay.from, "Received at or after this time, RFC 3339");
+  verb->add_option("--to", replay.to, "Received before this time");
+  verb->add_option("--first", replay.first, "From this sequence on");
+  verb->add_option("--last", replay.last, "Up to this sequence");
+  verb->add_option("--rate", replay.rate, "Deliveries per second, at most 10000 (default 2000)");
+  verb->add_flag("--dry-run", replay.dry_run, "Only say what would change");
+  verb->callback(run);
+}
+
+// `plan` and `try`.
+void AddJudging(CLI::App& program, PlanArguments& plan, TryArguments& attempt,
+                const std::function<void()>& run_plan, const std::function<void()>& run_try) {
+  auto* planner = program.add_subcommand(
+      "plan", "What a configuration would change of what runs, and when its jobs would run");
+  planner->add_option("config", plan.config, "Main configuration file")->required();
+  planner->add_option("--data", plan.data_directory, "The server's data directory (default: ./data)");
+  planner->callback(run_plan);
+  auto* trier = program.add_subcommand(
+      "try", "What a webhook's payload would do under a configuration; touches nothing");
+  trier->add_option("config", attempt.config, "Main configuration file")->required();
+  trier->add_option("payload", attempt.payload, "File of the body; - for standard input")
+      ->required();
+  trier->add_option("--source", attempt.source, "Its source, when several have webhooks");
+  trier->add_option("--data", attempt.data_directory,
+                    "A server's data directory whose tenants are known");
+  trier->callback(run_try);
 }
 
 void AddSubscribe(CLI::App& program, SubscribeArguments& arguments,
@@ -285,6 +351,29 @@ int Run(int argc, char** argv) {
     code = RunDead(dead);
   });
 
+  RefusedArguments refused;
+  AddRefused(program, refused, [&] {
+    refused.format = format();
+    code = RunRefused(refused);
+  });
+
+  ReplayArguments replay;
+  AddReplay(program, replay, [&] {
+    replay.format = format();
+    code = RunReplay(replay);
+  });
+
+  PlanArguments plan;
+  TryArguments attempt;
+  AddJudging(program, plan, attempt,
+             [&] {
+               plan.format = format();
+               code = RunPlan(plan);
+             },
+             [&] {
+               attempt.format = format();
+               code = RunTry(attempt);
+             });
   SubscribeArguments subscribe;
   AddSubscribe(program, subscribe, [&] { code = RunSubscribe(subscribe, format()); });
 

@@ -166,6 +166,7 @@ struct LogPlan {
   std::string table;  // Empty: no row per delivery.
   std::string tenant_column;
   LogKeepConfig keep;
+  std::string delivery_id_column;  // Empty: the table has no column delivery_id.
 };
 
 struct Source {

@@ -278,6 +278,9 @@ void SourceCompiler::CompileLog() {
                            "duration_ms", "config_version", "error", "body"}) {
     (void)Column(*table, name, log.table.where);
   }
+  // Needed only where senders sign ids and deliveries shall be replayed.
+  const auto named = [](const TableView::Column& column) { return column.name == "delivery_id"; };
+  if (std::ranges::any_of(table->columns, named)) source_.log.delivery_id_column = "delivery_id";
 }
 
 }  // namespace tw::ingest

@@ -108,6 +108,7 @@ struct WebhookTenantConfig {
 };
 struct WebhookConfig {
   Text path;
+  Text public_url;  // What senders call in front of the path: "https://hooks.example.com".
   std::vector<Text> methods{Text(std::string("POST"))};
   AuthenticateAnyConfig authenticate;
   std::vector<HandshakeConfig> handshake;

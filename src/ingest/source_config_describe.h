@@ -126,6 +126,9 @@ constexpr void Describe(Of<WebhookTenantConfig> auto& config, auto&& field) {
 }
 constexpr void Describe(Of<WebhookConfig> auto& config, auto&& field) {
   field(Required("path"), config.path, "Path of the endpoint; {name} is a parameter.");
+  field("public_url", config.public_url,
+        "What senders call in front of the path, e.g. https://hooks.example.com; for schemes that "
+        "sign the address.");
   field("methods", config.methods, "Methods it takes.");
   field(Required("authenticate"), config.authenticate, "Who may send.");
   field("handshake", config.handshake, "Requests that ask whether the address is ours.");

@@ -14,6 +14,7 @@
 #include "ingest/apply/sqlite_days.h"
 #include "ingest/apply/sqlite_effects.h"
 #include "ingest/apply/sqlite_pull.h"
+#include "ingest/apply/sqlite_replay.h"
 #include "ingest/apply/timer_work.h"
 #include "json/json.h"
 #include "telemetry/log.h"
@@ -58,8 +59,10 @@ Result<std::unique_ptr<Applier>> Applier::Create(sqlite::Database& database,
   TW_ASSIGN_OR_RETURN(auto days, SqliteDays::Create(database, sources));
   auto parts = std::make_unique<Parts>(nullptr, std::move(sources), std::move(effects),
                                        std::move(days), clock, metrics, options);
-  parts->pull = std::make_unique<PullApplier>(parts->state, std::move(pull));
-  TW_RETURN_IF_ERROR(parts->state.Recover());
+  IngestState& state = parts->state;
+  parts->pull = std::make_unique<PullApplier>(
+      state, std::move(pull), std::make_unique<SqliteReplay>(database, state.sources));
+  TW_RETURN_IF_ERROR(state.Recover());
   return std::unique_ptr<Applier>(new Applier(std::move(parts)));
 }
 
@@ -74,7 +77,7 @@ std::unique_ptr<Applier> Applier::CreateOnPostgres(
   PostgresEffects& prefetching = *effects;
   auto parts = std::make_unique<Parts>(std::move(session), std::move(sources), std::move(effects),
                                        std::move(days), clock, metrics, options);
-  parts->pull = std::make_unique<PullApplier>(parts->state, std::move(pull));
+  parts->pull = std::make_unique<PullApplier>(parts->state, std::move(pull), nullptr);
   parts->scout = std::make_unique<Scout>(parts->state.sources, prefetching, clock, options);
   parts->prefetching = &prefetching;
   return std::unique_ptr<Applier>(new Applier(std::move(parts)));

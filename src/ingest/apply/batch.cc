@@ -4,6 +4,7 @@
 
 #include "crypto/hash.h"
 #include "ingest/webhook/endpoint.h"
+#include "ingest/webhook/form.h"
 #include "json/json.h"
 
 namespace tw::ingest {
@@ -65,6 +66,16 @@ EventResult DeadResult(std::string_view reason, std::string error) {
 }  // namespace
 
 Status Batch::Add(const DeliveryView& delivery) {
+  for (const auto& [name, value] : delivery.headers) {
+    if (name != "content-type" || !IsForm(value)) continue;
+    // A form is the object of its fields; paths, the log and identities see it so.
+    const std::string body = JsonOfForm(delivery.body);
+    DeliveryView converted = delivery;
+    converted.body = body;
+    std::erase_if(converted.headers,
+                  [](const auto& header) { return header.first == "content-type"; });
+    return Add(converted);
+  }
   ++outcome_.deliveries;
   const auto found = state_.source_by_name.find(delivery.source);
   if (found == state_.source_by_name.end()) {
@@ -192,7 +203,8 @@ Status Batch::LogDelivery(const DeliveryView& delivery, uint16_t source,
                  .applied_at = now_,
                  .config_version = state_.sources[source]->version,
                  .error = summary.error,
-                 .body = delivery.body};
+                 .body = delivery.body,
+                 .delivery_id = SignedIdOf(delivery)};
   if (summary.tenant != nullptr) entry.tenant_name = summary.tenant->tenant.name;
   if (!summary.type.empty()) entry.event_type = summary.type;
   if (state_.sources[source]->log.table.empty()) return {};
@@ -290,6 +302,34 @@ Result<EventStatus> Batch::Retry(uint16_t source, const KeptEvent& kept) {
                                                  result.error, now_));
   }
   return result.status;
+}
+
+Result<Batch::Replayed> Batch::Replay(uint16_t source, const KeptEvent& kept) {
+  Replayed replayed;
+  replayed.worst.status = EventStatus::kDuplicate;
+  const auto document = json::Parse(kept.event);
+  if (!document.ok()) {
+    replayed.worst = DeadResult("malformed", document.error().message);
+    return replayed;
+  }
+  const auto events = state_.sources[source]->events.Select(document->root());
+  if (events.empty()) replayed.worst.status = EventStatus::kIgnored;
+  for (uint32_t i = 0; i < events.size(); ++i) {
+    const std::string id =
+        PrivateId(kept.signed_id, BytesOf(events[i], kept.event, events.size()), i, events.size());
+    const EventOrigin origin{.source = source,
+                             .stamp_channel = "replay",
+                             .private_id = id,
+                             .signed_id = !kept.signed_id.empty(),
+                             .received_at = kept.received_at,
+                             .sequence = kept.sequence,
+                             .now = now_};
+    TW_ASSIGN_OR_RETURN(EventResult result, ApplyIsolated(origin, events[i]));
+    if (result.new_fact) ++replayed.facts;
+    if (result.changed) ++replayed.rows;
+    if (i == 0 || result.status > replayed.worst.status) replayed.worst = std::move(result);
+  }
+  return replayed;
 }
 
 bool Batch::HasHealthRow(uint16_t source) const {

@@ -25,8 +25,17 @@ class Batch {
   // Applies what waits for this tenant, in inbox order, each event isolated.
   Status Release(uint16_t source, const std::string& tenant_key);
   // Applies a kept event that its caller has taken out: a parked one, or a dead letter that is
-  // tried again. It is buried when it cannot be applied; its delivery's log row says what came of it.
+  // tried again. It is buried when it cannot be applied; its delivery's log row says what came of
+  // it.
   Result<EventStatus> Retry(uint16_t source, const KeptEvent& kept);
+  // What a replayed delivery did.
+  struct Replayed {
+    EventResult worst;   // Of its events.
+    uint64_t facts = 0;  // New ones.
+    uint64_t rows = 0;   // Events that changed a row of the user's.
+  };
+  // Applies a delivery of the log once more, each event isolated. Nothing is parked or buried.
+  Result<Replayed> Replay(uint16_t source, const KeptEvent& kept);
   // Buries `event` in the place of applying it.
   Status Bury(KeptEvent event, std::string_view reason, std::string_view error);
   // Writes the sums. The caller commits.

@@ -28,6 +28,13 @@ Status CounterBook::Flush(WallTime now) {
   for (const auto& [key, tenant] : sums) {
     TW_RETURN_IF_ERROR(FlushTenant(key.first, tenant, now));
   }
+  if (noted_ == nullptr) return {};
+  for (const auto& [key, tenant] : sums) {
+    for (const auto& [day_metric, delta] : tenant.days) {
+      if (delta == 0) continue;
+      noted_->push_back({tenant.tenant.tenant.name, day_metric.second, day_metric.first, delta});
+    }
+  }
   return {};
 }
 

@@ -45,6 +45,16 @@ class CounterBook {
 
   void Clear() { sums_.clear(); }
 
+  // What a day's count changed by.
+  struct Change {
+    std::string tenant;  // Name.
+    std::string metric;
+    std::string day;
+    int64_t delta = 0;
+  };
+  // From now on each successful Flush appends its changes to `changes`; null ends that.
+  void Note(std::vector<Change>* changes) { noted_ = changes; }
+
  private:
   struct Sums {
     TenantContext tenant;
@@ -63,6 +73,7 @@ class CounterBook {
   DayBook& days_;
   std::span<const std::shared_ptr<const Source>> sources_;
   std::map<std::pair<uint16_t, std::string>, Sums> sums_;  // By source, tenant id.
+  std::vector<Change>* noted_ = nullptr;
 };
 
 }  // namespace tw::ingest

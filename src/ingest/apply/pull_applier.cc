@@ -169,17 +169,43 @@ Result<int64_t> PullApplier::AdjustDay(const DayTotal& counted) {
   return change;
 }
 
-Status PullApplier::DoRequests() {
+Status PullApplier::EndRequest(int64_t request, std::string_view said) {
+  return InTransaction([&] { return effects_->EndRequest(request, said, state_.clock.Wall()); });
+}
+
+// One at a time: another one waits until it is done.
+Status PullApplier::DoReplay(const OperatorRequest& request) {
+  if (replayer_.request() == 0) {
+    if (const Status begun = replayer_.Begin(request.id, request.argument); !begun.ok()) {
+      json::Writer writer;
+      writer.Object().Key("error").String(begun.error().message).End();
+      return EndRequest(request.id, writer.Take());
+    }
+  }
+  if (replayer_.request() != request.id) return {};
+  TW_ASSIGN_OR_RETURN(const auto said, replayer_.Turn());
+  return said ? EndRequest(request.id, *said) : Status();
+}
+
+Status PullApplier::DoRequests(const RefusedWork& refused) {
   TW_ASSIGN_OR_RETURN(const auto requests, effects_->PendingRequests());
   for (const OperatorRequest& request : requests) {
+    if (request.verb == "replay") {
+      TW_RETURN_IF_ERROR(DoReplay(request));
+      continue;
+    }
+    if (refused && request.verb.starts_with("refused_")) {
+      TW_ASSIGN_OR_RETURN(const auto said, refused(request));
+      if (said) TW_RETURN_IF_ERROR(EndRequest(request.id, *said));
+      continue;
+    }
     const bool retry = request.verb == "dead_retry";
     if (!retry && request.verb != "dead_discard") continue;
     std::string said = "not understood";
     if (const auto filter = FilterOf(request.argument); filter.ok()) {
       TW_ASSIGN_OR_RETURN(said, retry ? RetryDead(*filter) : DiscardDead(*filter));
     }
-    TW_RETURN_IF_ERROR(
-        InTransaction([&] { return effects_->EndRequest(request.id, said, state_.clock.Wall()); }));
+    TW_RETURN_IF_ERROR(EndRequest(request.id, said));
   }
   return {};
 }

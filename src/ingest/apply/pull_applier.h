@@ -1,11 +1,15 @@
 // The store's side of the pull side: views out, work in. Every call is one transaction.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "base/result.h"
 #include "ingest/apply/ingest_state.h"
 #include "ingest/apply/pull_effects.h"
+#include "ingest/apply/replay.h"
 #include "ingest/poll/pull_work.h"
 
 namespace tw::ingest {
@@ -25,8 +29,10 @@ struct DayTotal {
 // Thread: the store thread.
 class PullApplier {
  public:
-  PullApplier(IngestState& state, std::unique_ptr<PullEffects> effects)
-      : state_(state), effects_(std::move(effects)) {}
+  // `log`: null where nothing can be replayed.
+  PullApplier(IngestState& state, std::unique_ptr<PullEffects> effects,
+              std::unique_ptr<ReplayEffects> log)
+      : state_(state), effects_(std::move(effects)), replayer_(state, std::move(log)) {}
 
   // Makes the rows of jobs that the table does not have.
   Status AddJobs(std::span<const JobRow> jobs);
@@ -42,19 +48,25 @@ class PullApplier {
   // Errors: also kNotFound: no such tenant; kInvalidArgument: no such metric, no date;
   // kFailedPrecondition: the day is not closed yet, or sealed.
   Result<int64_t> AdjustDay(const DayTotal& counted);
-  // Does what operators asked for beyond jobs: dead letters, tried again or discarded.
-  Status DoRequests();
+  // Does what operators asked for beyond jobs: dead letters, tried again or discarded, and replays,
+  // a piece at a time. `refused` does what is asked about refused deliveries, and says what came of
+  // it; nullopt: it is not done yet.
+  using RefusedWork = std::function<Result<std::optional<std::string>>(const OperatorRequest&)>;
+  Status DoRequests(const RefusedWork& refused = {});
   // Removes old runs.
   Status Trim(WallTime now);
 
  private:
   template <typename Work>
   Status InTransaction(Work work);
+  Status EndRequest(int64_t request, std::string_view said);
+  Status DoReplay(const OperatorRequest& request);
   Result<std::string> RetryDead(const DeadFilter& filter);
   Result<std::string> DiscardDead(const DeadFilter& filter);
 
   IngestState& state_;
   std::unique_ptr<PullEffects> effects_;
+  Replayer replayer_;
   std::vector<std::string> jobs_;  // Those of AddJobs.
   WallTime trim_due_{};
 };

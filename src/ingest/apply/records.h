@@ -91,6 +91,7 @@ struct LogEntry {
   std::string_view config_version;
   std::string_view error;  // Empty: none.
   std::string_view body;
+  std::string_view delivery_id;  // The one that the sender signed; empty: none.
 };
 
 // An event that waits for its tenant, or that can never be applied.

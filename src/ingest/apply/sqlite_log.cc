@@ -58,8 +58,12 @@ Status SqliteEffects::PrepareLog(const LogPlan& plan, SourceStatements& statemen
       statements.insert_log,
       database_.Prepare("insert into " + table + "(id, source, " + tenant +
                         ", event_type, status, received_at, applied_at, duration_ms, "
-                        "config_version, error, body) "
-                        "values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"));
+                        "config_version, error, body" +
+                        (plan.delivery_id_column.empty()
+                             ? std::string()
+                             : ", " + QuoteIdentifier(plan.delivery_id_column)) +
+                        ") values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11" +
+                        (plan.delivery_id_column.empty() ? ")" : ", ?12)")));
   TW_ASSIGN_OR_RETURN(
       statements.update_log,
       database_.Prepare("update " + table + " set " + tenant + " = coalesce(?2, " + tenant +
@@ -136,6 +140,9 @@ Status SqliteEffects::InsertLog(uint16_t source, const LogEntry& entry) {
     insert.BindText(11, entry.body);
   } else {
     insert.BindBlob(11, entry.body);
+  }
+  if (!sources_[source]->log.delivery_id_column.empty()) {
+    bind_optional(12, entry.delivery_id.empty() ? std::nullopt : std::optional(entry.delivery_id));
   }
   return insert.Run();
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "ingest/webhook/form.h"
 #include "ingest/webhook/handshake.h"
 #include "ingest/webhook/verifiers.h"
 #include "json/json.h"
@@ -17,6 +18,7 @@ constexpr size_t kKeptHeaderBytesMax = 1'024;  // Of one value; longer ones are 
 Authentication AuthenticationOf(Scheme::Kind kind) {
   switch (kind) {
     case Scheme::Kind::kHmac:
+    case Scheme::Kind::kEdwards:
       return Authentication::kSignature;
     case Scheme::Kind::kToken:
     case Scheme::Kind::kBasic:
@@ -45,7 +47,7 @@ struct Endpoint::Parts {
 
 void Endpoint::Parts::KeepHeadersOf(const Scheme& scheme) {
   // A signature proves knowledge of a secret without being one; a token is one.
-  if (scheme.kind != Scheme::Kind::kHmac) return;
+  if (!scheme.Signs()) return;
   for (const std::string* name :
        {&scheme.header, &scheme.header_fallback, &scheme.timestamp_header,
         &scheme.timestamp_header_fallback, &scheme.id_header, &scheme.id_header_fallback}) {
@@ -83,7 +85,7 @@ Result<std::unique_ptr<Endpoint>> Endpoint::Create(const Source& source) {
   for (const Verifier& verifier : parts->verifiers) parts->KeepHeadersOf(verifier.scheme());
   // One that another scheme uses as its token must not be kept after all.
   for (const Verifier& verifier : parts->verifiers) {
-    if (verifier.scheme().kind == Scheme::Kind::kHmac) continue;
+    if (verifier.scheme().Signs()) continue;
     std::erase(parts->kept_headers, ToLower(verifier.scheme().header));
   }
   for (const HandshakeConfig& config : source.webhook->handshake) {
@@ -106,6 +108,29 @@ size_t Endpoint::body_bytes_max() const {
 
 std::string_view Endpoint::source() const {
   return parts_->source->name;
+}
+
+std::optional<Delivery> Endpoint::Rejudge(const Delivery& refused) const {
+  std::vector<HookHeader> headers;
+  for (const auto& [name, value] : refused.headers) headers.push_back({name, value});
+  const HookRequest request{.method = refused.method,
+                            .path = parts_->path.before,
+                            .query = refused.query,
+                            .headers = headers,
+                            .body = refused.body,
+                            .received_at = refused.received_at};
+  for (const Verifier& verifier : parts_->verifiers) {
+    if (!verifier.scheme().Signs()) continue;
+    Verifier::Verdict verdict = verifier.Verify(request, std::nullopt);
+    if (verdict.outcome != Verifier::Outcome::kAuthentic) continue;
+    Delivery delivery = refused;
+    delivery.authentication = AuthenticationOf(verifier.scheme().kind);
+    if (!verdict.signed_id.empty()) {
+      delivery.headers.emplace_back(kSignedIdHeader, std::move(verdict.signed_id));
+    }
+    return delivery;
+  }
+  return std::nullopt;
 }
 
 HookVerdict Endpoint::Judge(const HookRequest& request) const {
@@ -167,7 +192,8 @@ HookVerdict Endpoint::Judge(const HookRequest& request) const {
     verdict.delivery = parts_->MakeDelivery(request);
     return verdict;
   }
-  if (!accepted->ProvesBody() && !json::Parse(request.body).ok()) {
+  const auto type = FindHeader(request.headers, "content-type").value_or("");
+  if (!accepted->ProvesBody() && !IsForm(type) && !json::Parse(request.body).ok()) {
     return refuse(Kind::kMalformed, 400, "malformed_json");
   }
   if (auto answered = shake(true)) return *std::move(answered);

@@ -70,6 +70,11 @@ class Endpoint {
   // Judges one whole request. Pure: the same request gives the same verdict.
   HookVerdict Judge(const HookRequest& request) const;
 
+  // Judges what was refused once more, under the present secrets and at the time of its receipt:
+  // the delivery to append, or nullopt when it still proves nothing. Only signatures can be judged
+  // from what is kept: addresses, tokens and passwords are not.
+  std::optional<Delivery> Rejudge(const Delivery& refused) const;
+
  private:
   struct Parts;
   explicit Endpoint(std::unique_ptr<Parts> parts);

@@ -27,6 +27,10 @@ struct Golden {
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
   WallTime received_at = kTime;
+  std::string public_url;  // Of schemes that sign the address; with the path and the query below.
+  std::string method = "POST";
+  std::string path;
+  std::string query;
 };
 
 std::vector<Golden> Goldens() {
@@ -75,21 +79,71 @@ std::vector<Golden> Goldens() {
        "{\"text\":\"\\u00e4\\u00f6\\u00e5\"}",
        {{"X-Hub-Signature-256",
          "sha256=9d9c307fc216aea4c1f52ce87c47e7f0c570aa837887d3c8ddef2734a6dc7c3e"}}},
+      {"standard-webhooks-v1a",
+       "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=",
+       kBody,
+       {{"webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"},
+        {"webhook-timestamp", "1614265330"},
+        {"webhook-signature",
+         "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJa"
+         "A7AZdpXwVLPo3mNl8EM+m7TBAg=="}}},
+      {"twilio",
+       "12345",
+       "To=%2B18005551212&CallSid=CA1234567890ABCDE&Caller=%2B14158675309&Digits=1234&"
+       "From=%2B14158675309",
+       {{"X-Twilio-Signature", "RSOYDt4T1cUTdK1PDd93/VVr8B8="}},
+       kTime,
+       "https://mycompany.com/",
+       "POST",
+       "/myapp.php",
+       "foo=1&bar=2"},
+      {"twilio-json",
+       "12345",
+       kBody,
+       {{"X-Twilio-Signature", "JgX8XoSnEVQU+KjlaBd5cwvCIXQ="}},
+       kTime,
+       "https://example.com",
+       "POST",
+       "/hook",
+       "bodySHA256=ae858931f67887e8150d6f96c9fe03062c1df36b4464c4ddc8e002c084d5d198"},
+      {"hubspot",
+       "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy",
+       kBody,
+       {{"X-HubSpot-Signature-v3", "6+ZHr1vr0IBG/zLunOwuHt4clvJYepnnfye4HcBHsVM="},
+        {"X-HubSpot-Request-Timestamp", "1614265330000"}},
+       kTime,
+       "https://www.example.com",
+       "POST",
+       "/webhook_uri"},
   };
 }
 
 Outcome Judge(const Golden& golden, std::vector<std::string> secrets = {}) {
   if (secrets.empty()) secrets = {golden.secret};
-  const Verifier verifier = Must(Verifier::Create(*FindPreset(golden.preset), secrets));
+  Scheme scheme = *FindPreset(golden.preset);
+  scheme.public_url = golden.public_url;
+  while (scheme.public_url.ends_with('/')) scheme.public_url.pop_back();
+  const Verifier verifier = Must(Verifier::Create(scheme, secrets));
   std::vector<HookHeader> headers;
   for (const auto& [name, value] : golden.headers) headers.push_back({name, value});
   return verifier
-      .Verify({.method = "POST",
+      .Verify({.method = golden.method,
+               .path = golden.path,
+               .query = golden.query,
                .headers = headers,
                .body = golden.body,
                .received_at = golden.received_at},
               std::nullopt)
       .outcome;
+}
+
+// One in the form of the scheme's key that explains nothing.
+std::string OtherSecret(const Golden& golden) {
+  if (golden.preset == "standard-webhooks-v1a") {
+    return "whpk_" + crypto::EncodeBase64(std::string(32, '\x01'));
+  }
+  const bool standard = golden.preset == "standard-webhooks" || golden.preset == "svix";
+  return standard ? "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" : "other";
 }
 
 TEST(SignatureTest, GoldenVectorsVerify) {
@@ -104,9 +158,7 @@ TEST(SignatureTest, AnyChangeIsRefused) {
     Golden changed = golden;
     changed.body += " ";
     EXPECT_EQ(Judge(changed), Outcome::kMismatch);
-    const std::string other = golden.preset == "standard-webhooks" || golden.preset == "svix"
-                                  ? "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-                                  : "other";
+    const std::string other = OtherSecret(golden);
     EXPECT_EQ(Judge(golden, {other}), Outcome::kMismatch);
     changed = golden;
     changed.headers.clear();
@@ -117,10 +169,17 @@ TEST(SignatureTest, AnyChangeIsRefused) {
 // W10.
 TEST(SignatureTest, RotatedSecretsOverlap) {
   for (const Golden& golden : Goldens()) {
-    const std::string next = golden.preset == "standard-webhooks" || golden.preset == "svix"
-                                 ? "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-                                 : "next";
+    const std::string next = OtherSecret(golden);
     EXPECT_EQ(Judge(golden, {next, golden.secret}), Outcome::kAuthentic) << golden.preset;
+  }
+}
+
+TEST(SignatureTest, TheAddressIsPartOfWhatIsSigned) {
+  for (Golden golden : Goldens()) {
+    if (golden.public_url.empty()) continue;
+    SCOPED_TRACE(golden.preset);
+    golden.path += "x";
+    EXPECT_EQ(Judge(golden), Outcome::kMismatch);
   }
 }
 

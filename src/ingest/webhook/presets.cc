@@ -14,7 +14,7 @@ using Direction = Scheme::Direction;
 
 constexpr std::chrono::seconds kFiveMinutes{300};
 
-std::array<Scheme, 12> MakePresets() {
+std::array<Scheme, 16> MakePresets() {
   return {{
       {.name = "basic", .kind = Kind::kBasic, .header = "authorization"},
       {.name = "generic-hmac", .header = "x-signature"},
@@ -22,6 +22,14 @@ std::array<Scheme, 12> MakePresets() {
        .header = "x-hub-signature-256",
        .prefix = "sha256=",
        .id_header = "x-github-delivery"},
+      {.name = "hubspot",  // Its version 3.
+       .header = "x-hubspot-signature-v3",
+       .encoding = Encoding::kBase64,
+       .message = "{method}{url}{body}{timestamp}",
+       .timestamp_header = "x-hubspot-request-timestamp",
+       .unit = Scheme::TimestampUnit::kMilliseconds,
+       .tolerance = kFiveMinutes,
+       .query_decoded = ":/?@!$'()*,;"},
       {.name = "meta", .header = "x-hub-signature-256", .prefix = "sha256="},
       {.name = "none", .kind = Kind::kNone},
       {.name = "path-token", .kind = Kind::kPathToken},
@@ -42,6 +50,19 @@ std::array<Scheme, 12> MakePresets() {
        .encoding = Encoding::kBase64,
        .key_form = KeyForm::kBase64,
        .key_prefix = "whsec_",
+       .message = "{id}.{timestamp}.{body}",
+       .timestamp_header = "webhook-timestamp",
+       .tolerance = kFiveMinutes,
+       .id_header = "webhook-id",
+       .id_is_signed = true},
+      {.name = "standard-webhooks-v1a",
+       .kind = Kind::kEdwards,
+       .header = "webhook-signature",
+       .shape = Shape::kTagged,
+       .prefix = "v1a",
+       .encoding = Encoding::kBase64,
+       .key_form = KeyForm::kBase64,
+       .key_prefix = "whpk_",
        .message = "{id}.{timestamp}.{body}",
        .timestamp_header = "webhook-timestamp",
        .tolerance = kFiveMinutes,
@@ -71,11 +92,22 @@ std::array<Scheme, 12> MakePresets() {
        .id_header_fallback = "webhook-id",
        .id_is_signed = true},
       {.name = "token", .kind = Kind::kToken, .header = "x-webhook-token"},
+      {.name = "twilio",  // Forms.
+       .header = "x-twilio-signature",
+       .algorithm = crypto::HashAlgorithm::kSha1,
+       .encoding = Encoding::kBase64,
+       .message = "{url}{form}"},
+      {.name = "twilio-json",
+       .header = "x-twilio-signature",
+       .algorithm = crypto::HashAlgorithm::kSha1,
+       .encoding = Encoding::kBase64,
+       .message = "{url}",
+       .body_hash_query = "bodySHA256"},
   }};
 }
 
-const std::array<Scheme, 12>& All() {
-  static const std::array<Scheme, 12> kPresets = MakePresets();
+const std::array<Scheme, 16>& All() {
+  static const std::array<Scheme, 16> kPresets = MakePresets();
   return kPresets;
 }
 
@@ -92,7 +124,7 @@ const Scheme* FindPreset(std::string_view name) {
 
 std::span<const std::string_view> PresetNames() {
   static const auto kNames = [] {
-    std::array<std::string_view, 12> names;
+    std::array<std::string_view, 16> names;
     std::ranges::transform(All(), names.begin(),
                            [](const Scheme& scheme) { return std::string_view(scheme.name); });
     return names;

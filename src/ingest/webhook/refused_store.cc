@@ -104,11 +104,54 @@ Status RefusedStore::RemoveOldest(uint64_t bytes) {
     freed += static_cast<uint64_t>(oldest.ColumnInt(1));
   }
   oldest.Reset();
-  TW_ASSIGN_OR_RETURN(auto remove,
-                      database_.Prepare("delete from tidewire_refused where id <= ?"));
+  TW_ASSIGN_OR_RETURN(auto remove, database_.Prepare("delete from tidewire_refused where id <= ?"));
   remove.BindInt(1, last);
   TW_RETURN_IF_ERROR(remove.Run());
   bytes_ -= freed;
+  return {};
+}
+
+Result<std::vector<RefusedDelivery>> RefusedStore::Read(const RefusedFilter& filter, int64_t after,
+                                                        int max) {
+  TW_ASSIGN_OR_RETURN(
+      auto read,
+      database_.Prepare("select id, source, received_at, remote_address, method, query, headers, "
+                        "body from tidewire_refused where id > ?1 and (?2 = '' or source = ?2) "
+                        "and (?3 = '' or reason = ?3) and (?4 = '' or id = cast(?4 as integer)) "
+                        "order by id limit ?5"));
+  read.BindInt(1, after);
+  read.BindText(2, filter.source);
+  read.BindText(3, filter.reason);
+  read.BindText(4, filter.id);
+  read.BindInt(5, max);
+  std::vector<RefusedDelivery> found;
+  for (;;) {
+    TW_ASSIGN_OR_RETURN(const bool row, read.Step());
+    if (!row) return found;
+    RefusedDelivery& refused = found.emplace_back();
+    refused.id = read.ColumnInt(0);
+    Delivery& delivery = refused.delivery;
+    delivery.source = read.ColumnText(1);
+    delivery.received_at = WallTime(std::chrono::microseconds(read.ColumnInt(2)));
+    delivery.remote_address = read.ColumnText(3);
+    delivery.method = read.ColumnText(4);
+    delivery.query = read.ColumnText(5);
+    TW_ASSIGN_OR_RETURN(const auto headers, json::Parse(read.ColumnText(6)));
+    for (const auto& [name, value] : headers.root().members()) {
+      delivery.headers.emplace_back(name, value.GetString());
+    }
+    delivery.body = read.ColumnBlob(7);
+  }
+}
+
+Status RefusedStore::Remove(int64_t id) {
+  TW_ASSIGN_OR_RETURN(auto remove, database_.Prepare("delete from tidewire_refused where id = ?1 "
+                                                     "returning bytes"));
+  remove.BindInt(1, id);
+  TW_ASSIGN_OR_RETURN(const bool removed, remove.Step());
+  if (!removed) return {};
+  bytes_ -= static_cast<uint64_t>(remove.ColumnInt(0));
+  remove.Reset();
   return {};
 }
 

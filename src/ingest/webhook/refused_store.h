@@ -1,4 +1,5 @@
-// Deliveries that were refused, kept so that a wrong secret loses nothing: bounded by age and bytes.
+// Deliveries that were refused, kept so that a wrong secret loses nothing: bounded by age and
+// bytes.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +21,18 @@ struct RefusedLimits {
   uint32_t per_second_max = 100;
 };
 
+// Empty parts take everything.
+struct RefusedFilter {
+  std::string source;
+  std::string reason;
+  std::string id;
+};
+
+struct RefusedDelivery {
+  int64_t id = 0;
+  Delivery delivery;
+};
+
 // Owns the table tidewire_refused. Thread: the store thread.
 class RefusedStore {
  public:
@@ -29,9 +42,12 @@ class RefusedStore {
                                                       telemetry::Registry& metrics,
                                                       const RefusedLimits& limits = {});
 
-  // Keeps one; `reason` is a word of HookVerdict's closed set. Over per_second_max it is dropped and
-  // counted. Oldest ones go when bytes_max is reached. Errors: the database's.
+  // Keeps one; `reason` is a word of HookVerdict's closed set. Over per_second_max it is dropped
+  // and counted. Oldest ones go when bytes_max is reached. Errors: the database's.
   Status Keep(const Delivery& delivery, std::string_view reason);
+  // At most `max` of those that `filter` names, oldest first, with ids above `after`.
+  Result<std::vector<RefusedDelivery>> Read(const RefusedFilter& filter, int64_t after, int max);
+  Status Remove(int64_t id);
   // Removes what is older than `keep`.
   Status Trim();
 

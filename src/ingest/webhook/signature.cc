@@ -1,9 +1,11 @@
 #include "ingest/webhook/signature.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/strings.h"
 #include "crypto/encoding.h"
+#include "ingest/webhook/form.h"
 
 namespace tw::ingest {
 namespace {
@@ -106,6 +108,40 @@ std::optional<WallTime> ParseUnixTime(std::string_view text, Scheme::TimestampUn
   return WallTime(std::chrono::seconds(value));
 }
 
+// As the sender called it; some providers sign a query in which harmless characters are decoded.
+void AppendUrl(const Scheme& scheme, const HookRequest& request, std::string& message) {
+  message.append(scheme.public_url).append(request.path);
+  if (request.query.empty()) return;
+  message += '?';
+  std::string_view rest = request.query;
+  while (!rest.empty()) {
+    const auto decoded = DecodePercent(rest);
+    if (decoded && scheme.query_decoded.find(*decoded) != std::string::npos) {
+      message += *decoded;
+      rest.remove_prefix(3);
+      continue;
+    }
+    message += rest[0];
+    rest.remove_prefix(1);
+  }
+}
+
+// Names in the order of their bytes; of a repeated one its distinct values, sorted.
+void AppendForm(std::string_view body, std::string& message) {
+  std::set<std::pair<std::string, std::string>> fields;
+  for (auto& [name, value] : ParseForm(body)) fields.emplace(std::move(name), std::move(value));
+  for (const auto& [name, value] : fields) message.append(name).append(value);
+}
+
+bool BodyHashIs(const HookRequest& request, std::string_view parameter) {
+  for (const auto& [name, value] : ParseForm(request.query)) {
+    if (name != parameter) continue;
+    return crypto::EqualSecrets(crypto::EncodeHex(crypto::Sha256(request.body).view()),
+                                ToLower(value));
+  }
+  return false;
+}
+
 struct MessageParts {
   std::string_view id;
   std::string_view timestamp;
@@ -113,7 +149,8 @@ struct MessageParts {
 };
 
 // The bytes that are signed: the template with its parts put in.
-std::string BuildMessage(std::string_view pattern, const MessageParts& parts) {
+std::string BuildMessage(const Scheme& scheme, const MessageParts& parts) {
+  std::string_view pattern = scheme.message;
   std::string message;
   message.reserve(parts.request.body.size() + 128);
   while (!pattern.empty()) {
@@ -131,6 +168,10 @@ std::string BuildMessage(std::string_view pattern, const MessageParts& parts) {
       message += parts.id;
     } else if (name == "method") {
       message += parts.request.method;
+    } else if (name == "url") {
+      AppendUrl(scheme, parts.request, message);
+    } else if (name == "form") {
+      AppendForm(parts.request.body, message);
     } else if (name.starts_with("header:")) {
       message += FindHeader(parts.request.headers, name.substr(7)).value_or("");
     }
@@ -161,6 +202,17 @@ Result<Verifier> Verifier::Create(Scheme scheme, std::span<const std::string> se
   for (const std::string& secret : secrets) {
     if (secret.empty()) {
       return Fail(ErrorCode::kInvalidArgument, "the secret of scheme " + made.name + " is empty");
+    }
+    if (made.kind == Scheme::Kind::kEdwards) {
+      const auto bytes = DecodeKey(made, secret);
+      auto key = bytes.ok() ? crypto::PublicKey::Edwards(crypto::EdwardsCurve::kEd25519, *bytes)
+                            : Result<crypto::PublicKey>(std::unexpected(bytes.error()));
+      if (!key.ok()) {
+        return Fail(ErrorCode::kInvalidArgument,
+                    "the secret of scheme " + made.name + " is no public Ed25519 key");
+      }
+      verifier.public_keys_.push_back(*std::move(key));
+      continue;
     }
     if (made.kind != Scheme::Kind::kHmac) {
       verifier.secrets_.push_back(secret);
@@ -224,12 +276,29 @@ Verifier::Verdict Verifier::Verify(const HookRequest& request,
       return verdict;
     }
     case Scheme::Kind::kHmac:
-      return VerifyHmac(request);
+    case Scheme::Kind::kEdwards:
+      return VerifySignature(request);
   }
   return {Outcome::kMissing, {}};
 }
 
-Verifier::Verdict Verifier::VerifyHmac(const HookRequest& request) const {
+bool Verifier::Explains(std::string_view message, std::span<const std::string> signatures) const {
+  bool equal = false;
+  for (const crypto::HmacKey& key : keys_) {
+    const crypto::Digest mac = key.Mac(message);
+    for (const std::string& signature : signatures) {
+      equal = crypto::EqualSecrets(mac.view(), signature) || equal;
+    }
+  }
+  for (const crypto::PublicKey& key : public_keys_) {
+    for (const std::string& signature : signatures) {
+      equal = equal || key.VerifyEdwards(message, signature);
+    }
+  }
+  return equal;
+}
+
+Verifier::Verdict Verifier::VerifySignature(const HookRequest& request) const {
   const auto header = FindEither(request.headers, scheme_.header, scheme_.header_fallback);
   if (!header || header->empty()) return {Outcome::kMissing, {}};
   const Parsed parsed = ParseHeader(scheme_, *header);
@@ -248,15 +317,10 @@ Verifier::Verdict Verifier::VerifyHmac(const HookRequest& request) const {
   const bool timed = !scheme_.timestamp_header.empty() || !scheme_.timestamp_key.empty();
   const auto time = ParseUnixTime(parts.timestamp, scheme_.unit);
   if (timed && !time) return {Outcome::kMalformed, {}};
-  const std::string message = BuildMessage(scheme_.message, parts);
-  bool equal = false;
-  for (const crypto::HmacKey& key : keys_) {
-    const crypto::Digest mac = key.Mac(message);
-    for (const std::string& signature : parsed.signatures) {
-      equal = crypto::EqualSecrets(mac.view(), signature) || equal;
-    }
+  if (!Explains(BuildMessage(scheme_, parts), parsed.signatures)) return {Outcome::kMismatch, {}};
+  if (!scheme_.body_hash_query.empty() && !BodyHashIs(request, scheme_.body_hash_query)) {
+    return {Outcome::kMismatch, {}};
   }
-  if (!equal) return {Outcome::kMismatch, {}};
   if (timed && scheme_.tolerance.count() > 0) {
     const auto age = request.received_at - *time;
     const bool early = scheme_.direction == Scheme::Direction::kBoth && age < -scheme_.tolerance;

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "crypto/hash.h"
+#include "crypto/public_key.h"
 
 namespace tw::ingest {
 
@@ -36,7 +37,7 @@ std::optional<std::string_view> FindHeader(std::span<const HookHeader> headers,
 
 // What a scheme's credential is and where its parts are. A provider is a value of this type.
 struct Scheme {
-  enum class Kind : uint8_t { kHmac, kToken, kBasic, kPathToken, kNone };
+  enum class Kind : uint8_t { kHmac, kEdwards, kToken, kBasic, kPathToken, kNone };
   enum class Shape : uint8_t {
     kPlain,   // The header is prefix + signature.
     kPairs,   // "t=1,v1=ab,v1=cd": `prefix` is the signature's key, `timestamp_key` the time's.
@@ -57,7 +58,9 @@ struct Scheme {
   Encoding encoding = Encoding::kHex;
   KeyForm key_form = KeyForm::kUtf8;
   std::string key_prefix;  // Dropped from the secret before it is decoded.
-  // What is signed: text with {body}, {timestamp}, {id}, {method} and {header:Name} in it.
+  // What is signed: text with {body}, {timestamp}, {id}, {method}, {url}, {form} and {header:Name}
+  // in it. {url} is the address that the sender called: public_url, path and query. {form} has the
+  // body's form fields by name, each name followed by its value.
   std::string message = "{body}";
   std::string timestamp_header;
   std::string timestamp_header_fallback;
@@ -68,10 +71,18 @@ struct Scheme {
   std::string id_header;  // The delivery id.
   std::string id_header_fallback;
   bool id_is_signed = false;  // Only a signed id may tell two equal bodies apart.
+  std::string public_url;     // Scheme, host and what proxies cut off the path; no '/' at its end.
+  // These characters stand decoded in the query of {url}, whatever the sender called.
+  std::string query_decoded;
+  std::string body_hash_query;  // A signed parameter that must be the body's SHA-256 in hex.
+
+  // Whether it is a signature over the message, by whatever key.
+  bool Signs() const { return kind == Kind::kHmac || kind == Kind::kEdwards; }
 };
 
-// The preset of this name: path-token, token, basic, none, generic-hmac, github, stripe, slack,
-// standard-webhooks, svix, shopify, meta. nullptr for any other.
+// The preset of this name: path-token, token, basic, none, generic-hmac, github, hubspot, stripe,
+// slack, standard-webhooks, standard-webhooks-v1a, svix, shopify, meta, twilio, twilio-json.
+// nullptr for any other.
 const Scheme* FindPreset(std::string_view name);
 // Their names, sorted, for "did you mean".
 std::span<const std::string_view> PresetNames();
@@ -101,17 +112,19 @@ class Verifier {
 
   const Scheme& scheme() const { return scheme_; }
   // Whether success says that the body is as the sender wrote it.
-  bool ProvesBody() const { return scheme_.kind == Scheme::Kind::kHmac; }
+  bool ProvesBody() const { return scheme_.Signs(); }
 
  private:
   Verifier(Scheme scheme, std::string user) : scheme_(std::move(scheme)), user_(std::move(user)) {}
-  Verdict VerifyHmac(const HookRequest& request) const;
+  Verdict VerifySignature(const HookRequest& request) const;
+  bool Explains(std::string_view message, std::span<const std::string> signatures) const;
   bool AnySecretEquals(std::string_view candidate) const;
 
   Scheme scheme_;
   std::string user_;
-  std::vector<std::string> secrets_;   // kToken, kBasic, kPathToken
-  std::vector<crypto::HmacKey> keys_;  // kHmac
+  std::vector<std::string> secrets_;            // kToken, kBasic, kPathToken
+  std::vector<crypto::HmacKey> keys_;           // kHmac
+  std::vector<crypto::PublicKey> public_keys_;  // kEdwards
 };
 
 // "signature", "timestamp", …: a closed set for logs and metrics.

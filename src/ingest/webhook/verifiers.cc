@@ -82,6 +82,13 @@ std::vector<Verifier> BuildVerifiers(const WebhookConfig& config, config::Proble
     }
     const size_t before = problems.count();
     Scheme scheme = Configure(entry, *preset, problems);
+    scheme.public_url = *config.public_url;
+    while (scheme.public_url.ends_with('/')) scheme.public_url.pop_back();
+    if (scheme.public_url.empty() && scheme.message.find("{url}") != std::string::npos) {
+      problems.Add(entry.scheme.where, "scheme " + scheme.name +
+                                           " signs the address that the sender calls: set "
+                                           "webhook.public_url");
+    }
     if (problems.count() > before) continue;
     if (scheme.kind == Scheme::Kind::kPathToken &&
         (!pattern.ok() || pattern->parameter.empty() || pattern->parameter != *entry.param)) {

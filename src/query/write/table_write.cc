@@ -95,7 +95,8 @@ WriteOr<Value> FromText(const Column& column, std::string_view text) {
       return Value(std::move(quoted));
     }
     case ColumnType::kText:
-    case ColumnType::kOther: return Value(text);
+    case ColumnType::kOther:
+    case ColumnType::kEncoded: return Value(text);
   }
   return Value(text);
 }
