@@ -115,7 +115,8 @@ TEST(CorsTest, PreflightsAreToldApartAndAnswered) {
   AppendPreflightResponse(out, KeepAlive::kYes);
   EXPECT_THAT(out, HasSubstr("HTTP/1.1 204 No Content\r\nAccess-Control-Allow-Origin: *\r\n"));
   EXPECT_THAT(out, HasSubstr("Access-Control-Allow-Headers: authorization, apikey, content-type, "
-                             "x-client-info, prefer, range, accept-profile, content-profile\r\n"));
+                             "x-client-info, prefer, range, accept-profile, content-profile, "
+                             "if-none-match, min-position, tidewire-mutation, idempotency-key\r\n"));
 }
 
 TEST(ResponseParserTest, ReadsWhatAppendResponseWrites) {

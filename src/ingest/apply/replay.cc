@@ -93,12 +93,12 @@ Result<std::optional<std::string>> Replayer::Turn() {
     TW_RETURN_IF_ERROR(state_.Begin());
     const Status done = Piece(next, max, ended);
     if (!done.ok() || dry) {
-      TW_RETURN_IF_ERROR(state_.Abandon());
+      state_.Abandon();
       TW_RETURN_IF_ERROR(done);
       next.truncated = !ended;
       ended = true;
     } else if (const Status committed = state_.Commit(); !committed.ok()) {
-      TW_RETURN_IF_ERROR(state_.Abandon());
+      state_.Abandon();
       return std::unexpected(committed.error());
     }
     running_ = std::move(next);
