@@ -3,7 +3,14 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -88,7 +95,10 @@ test('version says its number, as text and as JSON', () => {
   const text = run(['version']);
   assert.equal(text.code, 0);
   assert.match(text.out, /^tidewire \d+\.\d+\.\d+\n$/);
-  for (const args of [['version', '--json'], ['--json', 'version']]) {
+  for (const args of [
+    ['version', '--json'],
+    ['--json', 'version'],
+  ]) {
     const { code, out } = run(args);
     assert.equal(code, 0);
     assert.equal(`tidewire ${JSON.parse(out).version}\n`, text.out);
@@ -122,7 +132,14 @@ test('help exits with 0, a wrong command line with 2 and nothing on standard out
 
 test('token mint signs what was asked for', () => {
   const args = ['token', 'mint', '--role', 'authenticated', '--sub', 'user-1', '--ttl', '15m'];
-  const claims = ['--claim', 'workspace_id=37', '--claim', 'name=Ada "x"', '--claim', 'a={"b":[1]}'];
+  const claims = [
+    '--claim',
+    'workspace_id=37',
+    '--claim',
+    'name=Ada "x"',
+    '--claim',
+    'a={"b":[1]}',
+  ];
   const before = Math.floor(Date.now() / 1000);
   const { code, out, err } = run([...args, ...claims], { env: { TIDEWIRE_JWT_SECRET: secret } });
   assert.equal(code, 0);
@@ -176,7 +193,12 @@ test('token mint refuses wrong arguments with 2', () => {
 });
 
 test('token mint refuses a secret that no server would take with 4', () => {
-  for (const short of ['', 'tiny-key', 'x'.repeat(31), '-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG']) {
+  for (const short of [
+    '',
+    'tiny-key',
+    'x'.repeat(31),
+    '-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG',
+  ]) {
     const { code, out, err } = run(['token', 'mint', '--role', 'anon'], {
       env: { TIDEWIRE_JWT_SECRET: short },
     });
@@ -208,7 +230,10 @@ test('check accepts the example and a good file, and leaves nothing behind', (t)
 test('check places what is wrong and exits with 3', (t) => {
   const cases = [
     [{ ...good, 'tidewire.yaml': mainFile.replace('tables:', 'tabels:') }, /:6:1: .*tables/],
-    [{ ...good, 'tidewire.yaml': mainFile.replace('schema.sql', 'none.sql') }, /:5:12: .*none\.sql/],
+    [
+      { ...good, 'tidewire.yaml': mainFile.replace('schema.sql', 'none.sql') },
+      /:5:12: .*none\.sql/,
+    ],
     [{ ...good, 'tidewire.yaml': mainFile.replace('owner =', 'ownr =') }, /:9:29.*ownr/s],
     [{ ...good, 'tidewire.yaml': mainFile.replace('notes:', 'note:') }, /:7:3: .*'notes'/],
     [{ ...good, 'schema.sql': 'create tabel notes(a)' }, /schema\.sql: .*tabel/],
@@ -260,7 +285,14 @@ test('dev listens on loopback only, unless told --i-know', limit, async (t) => {
 
 test('a --listen that is no address and port is refused with 2', (t) => {
   const data = join(scratch(t), 'data');
-  for (const listen of ['4000', '127.0.0.1', '127.0.0.1:', '127.0.0.1:65536', '127.0.0.1:-1', ':x']) {
+  for (const listen of [
+    '4000',
+    '127.0.0.1',
+    '127.0.0.1:',
+    '127.0.0.1:65536',
+    '127.0.0.1:-1',
+    ':x',
+  ]) {
     const { code, err } = run(['dev', '--listen', listen, '--data', data]);
     assert.equal(code, 2, listen);
     assert.match(err, /--listen/);
@@ -348,12 +380,22 @@ tables:
 
 test('init postgres prints one migration that may be run again', (t) => {
   const cwd = scratch(t, { 'tidewire.yaml': postgresConfig });
-  const env = { TIDEWIRE_JWT_SECRET: secret, TIDEWIRE_POSTGRES_DSN: 'postgres://u:s3cret@127.0.0.1:1/x' };
-  const given = run(['init', 'postgres', '--config', 'tidewire.yaml', '--role', 'app'], { cwd, env });
+  const env = {
+    TIDEWIRE_JWT_SECRET: secret,
+    TIDEWIRE_POSTGRES_DSN: 'postgres://u:s3cret@127.0.0.1:1/x',
+  };
+  const given = run(['init', 'postgres', '--config', 'tidewire.yaml', '--role', 'app'], {
+    cwd,
+    env,
+  });
   assert.equal(given.code, 0);
   for (const part of [
-    /^begin;/m, /create role "app" login;/, /alter publication "tidewire" add table "crm"\."notes"/,
-    /alter table "public"\."jobs" replica identity full;/, /create event trigger tidewire_ddl_end/, /^commit;/m,
+    /^begin;/m,
+    /create role "app" login;/,
+    /alter publication "tidewire" add table "crm"\."notes"/,
+    /alter table "public"\."jobs" replica identity full;/,
+    /create event trigger tidewire_ddl_end/,
+    /^commit;/m,
   ]) {
     assert.match(given.out, part);
   }
@@ -363,12 +405,23 @@ test('init postgres prints one migration that may be run again', (t) => {
 
 test('a database that is away does not keep the server from starting', limit, async (t) => {
   const cwd = scratch(t, { 'tidewire.yaml': postgresConfig });
-  const env = { TIDEWIRE_JWT_SECRET: secret, TIDEWIRE_POSTGRES_DSN: 'postgres://u:s3cret@127.0.0.1:1/x' };
+  const env = {
+    TIDEWIRE_JWT_SECRET: secret,
+    TIDEWIRE_POSTGRES_DSN: 'postgres://u:s3cret@127.0.0.1:1/x',
+  };
   const doctor = run(['doctor', '--config', 'tidewire.yaml'], { cwd, env });
   assert.equal(doctor.code, 5);
   assert.match(doctor.err, /Connection refused/);
   assert.doesNotMatch(doctor.err, /s3cret/);
-  const args = ['serve', '--config', join(cwd, 'tidewire.yaml'), '--data', join(cwd, 'data'), '--listen', '127.0.0.1:0'];
+  const args = [
+    'serve',
+    '--config',
+    join(cwd, 'tidewire.yaml'),
+    '--data',
+    join(cwd, 'data'),
+    '--listen',
+    '127.0.0.1:0',
+  ];
   const { info } = await start(t, args, env);
   assert.equal((await fetch(`${info.url}/health/ready`)).status, 200);
   const health = await (await fetch(`${info.url}/health`)).json();
@@ -387,12 +440,91 @@ test('policies and sources that a Postgres store cannot have are placed', (t) =>
   assert.match(run(['check', 'bare.yaml'], { cwd, env }).err, /store\.dsn is not set/);
 });
 
-test('gen openapi prints a document that another program takes for OpenAPI 3.1', limit, async () => {
-  const { code, out } = run(['gen', 'openapi']);
-  assert.equal(code, 0);
-  const { Validator } = await import('@seriousme/openapi-schema-validator');
-  const validator = new Validator();
-  const { valid, errors } = await validator.validate(JSON.parse(out));
-  assert.ok(valid, JSON.stringify(errors));
-  assert.equal(validator.version, '3.1');
+test(
+  'gen openapi prints a document that another program takes for OpenAPI 3.1',
+  limit,
+  async () => {
+    const { code, out } = run(['gen', 'openapi']);
+    assert.equal(code, 0);
+    const { Validator } = await import('@seriousme/openapi-schema-validator');
+    const validator = new Validator();
+    const { valid, errors } = await validator.validate(JSON.parse(out));
+    assert.ok(valid, JSON.stringify(errors));
+    assert.equal(validator.version, '3.1');
+  },
+);
+
+test('try says what a payload would do, and leaves nothing behind', limit, (t) => {
+  const config = join(root, 'examples/outreach/tidewire.yaml');
+  const files = scratch(t, {
+    'reply.json': JSON.stringify({
+      event: { type: 'CONTACT_REPLIED', workspace_id: 37 },
+      data: { lead: { id: 1, email: 'you@example.com' }, reply: { id: 1 } },
+    }),
+    'broken.json': '{"event":',
+    'unknown.json': '{"event":{"type":"NO_SUCH","workspace_id":37}}',
+  });
+  const attempt = (name) => {
+    const { code, out } = run(['try', config, join(files, name), '--json']);
+    assert.equal(code, 0);
+    return JSON.parse(out);
+  };
+  const reply = attempt('reply.json');
+  assert.equal(reply.status, 'ok');
+  assert.deepEqual(
+    [reply.facts[0].kind, reply.facts[0].tenant, reply.facts[0].counts_in],
+    ['replied', '37', 'replies_mtd'],
+  );
+  assert.deepEqual(
+    reply.rows.map(({ table, change, columns }) => [table, change, columns.pipeline_stage]),
+    [['client_leads', 'insert', 'replied']],
+  );
+  assert.deepEqual(
+    reply.counters.map(({ table, columns }) => [table, columns.replies_mtd ?? columns.n]),
+    [
+      ['client_metrics', 1],
+      ['client_metrics_daily', 1],
+    ],
+  );
+  assert.equal(attempt('broken.json').status, 'dead:malformed');
+  assert.equal(attempt('unknown.json').status, 'ignored:type');
+  assert.equal(readdirSync(files).length, 3);
+  assert.equal(run(['try', config, join(files, 'none.json')]).code, 3);
+});
+
+test('plan compares with what ran, and tells when jobs would run', limit, async (t) => {
+  const directory = scratch(t);
+  for (const name of ['tidewire.yaml', 'outreach.yaml', 'schema.sql', 'seed.sql']) {
+    copyFileSync(join(root, 'examples/outreach', name), join(directory, name));
+  }
+  const config = join(directory, 'tidewire.yaml');
+  const data = join(directory, 'data');
+  const plan = () => {
+    const { code, out } = run(['plan', config, '--data', data, '--json']);
+    assert.equal(code, 0);
+    return JSON.parse(out);
+  };
+  assert.equal(plan().sources[0].change, 'new');
+  await start(t, [
+    'dev',
+    '--config',
+    config,
+    '--data',
+    data,
+    '--listen',
+    '127.0.0.1:0',
+    '--no-demo-traffic',
+  ]);
+  assert.equal(plan().sources[0].change, 'unchanged');
+  const file = join(directory, 'outreach.yaml');
+  const text = readFileSync(file, 'utf8');
+  assert.match(text, /cron: "0 3 \* \* \*"/);
+  writeFileSync(file, text.replace('cron: "0 3 * * *"', 'cron: "30 4 * * *"'));
+  const { sources, jobs } = plan();
+  assert.equal(sources[0].change, 'changed');
+  assert.equal(sources[0].lines.length, 2);
+  assert.ok(
+    jobs[0].next.every((time) => time.endsWith('T04:30:00.000Z')),
+    String(jobs[0].next),
+  );
 });

@@ -27,10 +27,22 @@ function makeDirectory(t) {
 
 async function serve(t, directory, server = '') {
   const config = join(directory, 'tidewire.yaml');
-  writeFileSync(config, `version: 1\nserver:\n  loops: 2\n${server}auth:\n  jwt_secret: \${env:TIDEWIRE_JWT_SECRET}\n`);
+  writeFileSync(
+    config,
+    `version: 1\nserver:\n  loops: 2\n${server}auth:\n  jwt_secret: \${env:TIDEWIRE_JWT_SECRET}\n`,
+  );
   const child = spawn(
     binary,
-    ['serve', '--json', '--config', config, '--data', join(directory, 'data'), '--listen', '127.0.0.1:0'],
+    [
+      'serve',
+      '--json',
+      '--config',
+      config,
+      '--data',
+      join(directory, 'data'),
+      '--listen',
+      '127.0.0.1:0',
+    ],
     { env: { ...process.env, TIDEWIRE_JWT_SECRET: secret }, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   t.after(() => child.kill('SIGKILL'));
@@ -53,7 +65,9 @@ async function mintToken() {
 
 /** A joined client that books how it was closed. */
 async function joinRoom(url, token) {
-  const socket = new WebSocket(`${url.replace('http', 'ws')}/realtime/v1/websocket?vsn=2.0.0&apikey=${token}`);
+  const socket = new WebSocket(
+    `${url.replace('http', 'ws')}/realtime/v1/websocket?vsn=2.0.0&apikey=${token}`,
+  );
   const client = { socket, texts: [], closed: null };
   client.done = new Promise((resolve) => {
     socket.onclose = (event) => {
@@ -79,7 +93,14 @@ test('drain: ready turns false, clients are told and closed over the window, the
   const clients = await Promise.all(Array.from({ length: 20 }, () => joinRoom(url, token)));
   assert.equal((await fetch(`${url}/health/ready`)).status, 200);
   const started = performance.now();
-  const { stdout } = await run(binary, ['drain', '--json', '--data', join(directory, 'data'), '--window', '2s']);
+  const { stdout } = await run(binary, [
+    'drain',
+    '--json',
+    '--data',
+    join(directory, 'data'),
+    '--window',
+    '2s',
+  ]);
   assert.equal(JSON.parse(stdout).pid, child.pid);
   let ready;
   do ready = await fetch(`${url}/health/ready`);
@@ -104,7 +125,8 @@ test('a second signal ends a drain at once', async (t) => {
   const { child, url } = await serve(t, makeDirectory(t), '  drain_window: 1h\n');
   const client = await joinRoom(url, await mintToken());
   child.kill('SIGTERM');
-  while (!child.errors.includes('Draining')) await new Promise((resolve) => setTimeout(resolve, 20));
+  while (!child.errors.includes('Draining'))
+    await new Promise((resolve) => setTimeout(resolve, 20));
   assert.equal(client.closed, null);
   child.kill('SIGTERM');
   await client.done;
@@ -122,13 +144,33 @@ test('drain without a server says so', async (t) => {
   // A lock file that nobody holds is no server, whatever number it names.
   writeFileSync(join(directory, 'lock'), `${process.pid}\n`);
   await assert.rejects(run(binary, ['drain', '--data', directory]), { code: 5 });
-  await assert.rejects(run(binary, ['drain', '--data', directory, '--window', 'soon']), { code: 2 });
+  await assert.rejects(run(binary, ['drain', '--data', directory, '--window', 'soon']), {
+    code: 2,
+  });
 });
 
 function makeCertificate(directory, name) {
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes',
-    '-days', '1', '-subj', `/CN=${name}`, '-keyout', join(directory, 'key.pem'), '-out', join(directory, 'cert.pem')],
-    { stdio: 'ignore' });
+  execFileSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-days',
+      '1',
+      '-subj',
+      `/CN=${name}`,
+      '-keyout',
+      join(directory, 'key.pem'),
+      '-out',
+      join(directory, 'cert.pem'),
+    ],
+    { stdio: 'ignore' },
+  );
 }
 
 const peerName = (url) =>
@@ -144,10 +186,16 @@ const peerName = (url) =>
 test('TLS: the same port and routes; SIGHUP reads the certificate anew, a broken one changes nothing', async (t) => {
   const directory = makeDirectory(t);
   makeCertificate(directory, 'one.test');
-  const { child, url } = await serve(t, directory, '  tls: { certificate: cert.pem, key: key.pem }\n');
+  const { child, url } = await serve(
+    t,
+    directory,
+    '  tls: { certificate: cert.pem, key: key.pem }\n',
+  );
   assert.match(url, /^https:/);
   const status = await new Promise((resolve, reject) => {
-    https.get(`${url}/health/ready`, { rejectUnauthorized: false }, (r) => resolve(r.statusCode)).once('error', reject);
+    https
+      .get(`${url}/health/ready`, { rejectUnauthorized: false }, (r) => resolve(r.statusCode))
+      .once('error', reject);
   });
   assert.equal(status, 200);
   assert.equal(await peerName(url), 'one.test');
@@ -164,8 +212,11 @@ test('TLS: the same port and routes; SIGHUP reads the certificate anew, a broken
   // openssl's own client, as an operator would look.
   const { hostname, port } = new URL(url);
   const { stdout } = await new Promise((resolve) => {
-    const client = execFile('openssl', ['s_client', '-connect', `${hostname}:${port}`, '-alpn', 'h2,http/1.1'],
-      (error, out) => resolve({ stdout: out }));
+    const client = execFile(
+      'openssl',
+      ['s_client', '-connect', `${hostname}:${port}`, '-alpn', 'h2,http/1.1'],
+      (error, out) => resolve({ stdout: out }),
+    );
     client.stdin.end('GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
   });
   assert.match(stdout, /ALPN protocol: http\/1\.1/);
@@ -173,6 +224,12 @@ test('TLS: the same port and routes; SIGHUP reads the certificate anew, a broken
 
 test('a certificate that is not there stops the start', async (t) => {
   const directory = makeDirectory(t);
-  await assert.rejects(serve(t, directory, '  tls: { certificate: none.pem, key: none.pem }\n'), /none\.pem/);
-  await assert.rejects(serve(t, directory, '  tls: { certificate: none.pem }\n'), /both certificate and key/);
+  await assert.rejects(
+    serve(t, directory, '  tls: { certificate: none.pem, key: none.pem }\n'),
+    /none\.pem/,
+  );
+  await assert.rejects(
+    serve(t, directory, '  tls: { certificate: none.pem }\n'),
+    /both certificate and key/,
+  );
 });

@@ -24,10 +24,13 @@ async function socket(server, token) {
   client.join = async (topic, config = {}) => {
     const ref = String(++client.ref);
     client.socket.send(JSON.stringify([ref, ref, topic, 'phx_join', { config }]));
-    const reply = await until(() => client.told.find(([, r, , e]) => r === ref && e === 'phx_reply'));
+    const reply = await until(() =>
+      client.told.find(([, r, , e]) => r === ref && e === 'phx_reply'),
+    );
     return { ref, ...reply[4] };
   };
-  client.system = () => client.told.filter(([, , , event]) => event === 'system').map((m) => m[4].message);
+  client.system = () =>
+    client.told.filter(([, , , event]) => event === 'system').map((m) => m[4].message);
   return client;
 }
 
@@ -98,7 +101,9 @@ test('46: presences that are too large or too many end their channel', limit, as
     const client = await socket(server, token);
     const { ref } = await client.join('realtime:room');
     track(client, ref, payload);
-    await until(() => client.system().includes('Track message size exceeded'), { says: () => what });
+    await until(() => client.system().includes('Track message size exceeded'), {
+      says: () => what,
+    });
     await until(() => client.told.some(([, , , event]) => event === 'phx_close'));
   }
   const looping = await socket(server, token);
@@ -112,48 +117,68 @@ test('46: presences that are too large or too many end their channel', limit, as
   assert.ok(Math.max(0, ...diffs.map((diff) => JSON.stringify(diff).length)) < 100_000);
 });
 
-test('50: what was said on a private topic is not replayed after the right is gone', limit, async (t) => {
-  const server = await serve(
-    t,
-    withLimits(`channels:
+test(
+  '50: what was said on a private topic is not replayed after the right is gone',
+  limit,
+  async (t) => {
+    const server = await serve(
+      t,
+      withLimits(`channels:
   policies:
     - name: room
       using: realtime.topic() = (auth.jwt() ->> 'room')
 `),
-  );
-  const exp = 4_102_444_800;
-  const may = forge({ role: 'authenticated', sub: 'u1', room: 'secret', exp });
-  const mayNot = forge({ role: 'authenticated', sub: 'u1', room: 'other', exp });
-  const said = await socket(server, may);
-  const joined = await said.join('realtime:secret', { private: true, broadcast: { self: true, resume: true } });
-  assert.equal(joined.status, 'ok');
-  const { position } = joined.response.tidewire.broadcast;
-  said.say('realtime:secret', 'broadcast', { type: 'broadcast', event: 'x', payload: { n: 1 } }, joined.ref);
-  await until(() => said.told.some(([, , , event]) => event === 'broadcast'));
+    );
+    const exp = 4_102_444_800;
+    const may = forge({ role: 'authenticated', sub: 'u1', room: 'secret', exp });
+    const mayNot = forge({ role: 'authenticated', sub: 'u1', room: 'other', exp });
+    const said = await socket(server, may);
+    const joined = await said.join('realtime:secret', {
+      private: true,
+      broadcast: { self: true, resume: true },
+    });
+    assert.equal(joined.status, 'ok');
+    const { position } = joined.response.tidewire.broadcast;
+    said.say(
+      'realtime:secret',
+      'broadcast',
+      { type: 'broadcast', event: 'x', payload: { n: 1 } },
+      joined.ref,
+    );
+    await until(() => said.told.some(([, , , event]) => event === 'broadcast'));
 
-  for (const broadcast of [{ replay: { since: 1, limit: 10 } }, { resume: { since: position } }]) {
-    const again = await socket(server, may);
-    assert.equal((await again.join('realtime:secret', { private: true, broadcast })).status, 'ok');
-    await until(() => again.told.some(([, , , event]) => event === 'broadcast'));
-    const refused = await socket(server, mayNot);
-    const reply = await refused.join('realtime:secret', { private: true, broadcast });
-    assert.equal(reply.status, 'error');
-    assert.match(reply.response.reason, /^Unauthorized/);
-    await heartbeats(refused, 2);
-    assert.ok(!refused.told.some(([, , , event]) => event === 'broadcast'));
-    // The public channel of the same name is another one.
-    const open = await socket(server, mayNot);
-    const publicly = await open.join('realtime:secret', { broadcast: { resume: { since: position } } });
-    assert.equal(publicly.status, 'ok');
-    await heartbeats(open, 2);
-    assert.ok(!open.told.some(([, , , event]) => event === 'broadcast'));
-  }
-  // The right goes while the channel is joined.
-  said.say('realtime:secret', 'access_token', { access_token: mayNot }, joined.ref);
-  await until(() => said.told.some(([, , , event]) => event === 'phx_close'));
-  const denied = said.system().at(-1);
-  assert.match(denied, /permission/);
-});
+    for (const broadcast of [
+      { replay: { since: 1, limit: 10 } },
+      { resume: { since: position } },
+    ]) {
+      const again = await socket(server, may);
+      assert.equal(
+        (await again.join('realtime:secret', { private: true, broadcast })).status,
+        'ok',
+      );
+      await until(() => again.told.some(([, , , event]) => event === 'broadcast'));
+      const refused = await socket(server, mayNot);
+      const reply = await refused.join('realtime:secret', { private: true, broadcast });
+      assert.equal(reply.status, 'error');
+      assert.match(reply.response.reason, /^Unauthorized/);
+      await heartbeats(refused, 2);
+      assert.ok(!refused.told.some(([, , , event]) => event === 'broadcast'));
+      // The public channel of the same name is another one.
+      const open = await socket(server, mayNot);
+      const publicly = await open.join('realtime:secret', {
+        broadcast: { resume: { since: position } },
+      });
+      assert.equal(publicly.status, 'ok');
+      await heartbeats(open, 2);
+      assert.ok(!open.told.some(([, , , event]) => event === 'broadcast'));
+    }
+    // The right goes while the channel is joined.
+    said.say('realtime:secret', 'access_token', { access_token: mayNot }, joined.ref);
+    await until(() => said.told.some(([, , , event]) => event === 'phx_close'));
+    const denied = said.system().at(-1);
+    assert.match(denied, /permission/);
+  },
+);
 
 test('76: names with line ends and escapes stay one event and one log line', limit, async (t) => {
   const server = await serve(t, {
@@ -175,7 +200,11 @@ test('76: names with line ends and escapes stay one event and one log line', lim
   });
   await until(() => events.some(([, , , event]) => event === 'phx_reply'));
   const { ref } = await plain.join(topic);
-  const payload = { type: 'broadcast', event: evil, payload: { text: `${evil}\n\nevent: close\ndata: {}\n\n` } };
+  const payload = {
+    type: 'broadcast',
+    event: evil,
+    payload: { text: `${evil}\n\nevent: close\ndata: {}\n\n` },
+  };
   plain.say(topic, 'broadcast', payload, ref);
   const heard = await until(() => events.find(([, , , event]) => event === 'broadcast'));
   assert.deepEqual(heard[4], payload);
@@ -189,7 +218,12 @@ test('76: names with line ends and escapes stay one event and one log line', lim
     )}`,
   );
   for (let i = 0; i < 8; i++) {
-    plain.say(topic, 'broadcast', { type: 'broadcast', event: 'big', payload: { x: 'y'.repeat(30_000) } }, ref);
+    plain.say(
+      topic,
+      'broadcast',
+      { type: 'broadcast', event: 'big', payload: { x: 'y'.repeat(30_000) } },
+      ref,
+    );
   }
   await until(() => server.log().includes('SlowConsumer'));
   const lines = server.log().trim().split('\n');

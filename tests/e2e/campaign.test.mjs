@@ -71,7 +71,9 @@ test('one job syncs every organization, and each sees its own rows only', limit,
     const ads = (await read(server, 'meta_ad_metrics', token)).rows;
     assert.deepEqual(
       ads.map((ad) => `${ad.ad_id} ${ad.date} ${Number(ad.spend)} ${ad.impressions}`).sort(),
-      org.ads.map((ad) => `${ad.ad_id} ${ad.date_start} ${Number(ad.spend)} ${ad.impressions}`).sort(),
+      org.ads
+        .map((ad) => `${ad.ad_id} ${ad.date_start} ${Number(ad.spend)} ${ad.impressions}`)
+        .sort(),
     );
     const messages = (await read(server, 'sms_messages', token)).rows;
     assert.equal(messages.length, org.messages.length);
@@ -121,9 +123,14 @@ test('members hear at once that a sync has completed; others hear nothing', limi
     table: 'data_freshness',
     filter: `organization_id=eq.${orgId(1)}`,
   });
-  const other = await follow(t, server, mint({ organization_id: 'ffffffff-0000-4000-8000-000000000000' }), {
-    table: 'data_freshness',
-  });
+  const other = await follow(
+    t,
+    server,
+    mint({ organization_id: 'ffffffff-0000-4000-8000-000000000000' }),
+    {
+      table: 'data_freshness',
+    },
+  );
   assert.equal(await run(server, 'smart_refresh_all_orgs'), 'success');
   await until(() => own.changes.length >= 2);
   assert.deepEqual(
@@ -139,7 +146,11 @@ test('a webhook and the export report one donation once', limit, async (t) => {
   const hook = await fetch(`${server.url}/hooks/actblue/token`, {
     method: 'POST',
     body: JSON.stringify({
-      contribution: { orderNumber: donation.receipt, createdAt: donation.date, contributionForm: 'reyes-home' },
+      contribution: {
+        orderNumber: donation.receipt,
+        createdAt: donation.date,
+        contributionForm: 'reyes-home',
+      },
       donor: { email: 'Donor1@Example.com' },
       lineitems: [{ amount: '20.00' }, { amount: '5.00' }],
     }),
@@ -159,10 +170,13 @@ test('jobs are listed, paused and resumed while the server runs', limit, async (
   const { server } = await start(t);
   const list = () => jobs(server, 'list');
   await until(async () => (await list()).length === 2);
-  assert.deepEqual((await list()).map((job) => [job.job_name, job.schedule, job.is_active]), [
-    ['actblue_every_6h', '15 */6 * * *', true],
-    ['smart_refresh_all_orgs', '*/30 * * * *', true],
-  ]);
+  assert.deepEqual(
+    (await list()).map((job) => [job.job_name, job.schedule, job.is_active]),
+    [
+      ['actblue_every_6h', '15 */6 * * *', true],
+      ['smart_refresh_all_orgs', '*/30 * * * *', true],
+    ],
+  );
   assert.equal((await jobs(server, 'pause', 'smart_refresh_all_orgs')).result, 'paused');
   assert.equal((await list())[1].is_active, false);
   assert.equal(await run(server, 'smart_refresh_all_orgs'), 'success'); // Asked for, it runs all the same.

@@ -31,15 +31,20 @@ for (const release of Object.keys(releases)) {
     const token = mint({ workspace_id: 37 });
     const client = await connect(t, server, release, { token });
     const seen = [];
-    const channel = client.channel('leads').on(
-      'postgres_changes',
-      { event: '*', schema: 'public', table: 'client_leads', filter: 'pipeline_stage=eq.won' },
-      (payload) => seen.push(payload),
-    );
+    const channel = client
+      .channel('leads')
+      .on(
+        'postgres_changes',
+        { event: '*', schema: 'public', table: 'client_leads', filter: 'pipeline_stage=eq.won' },
+        (payload) => seen.push(payload),
+      );
     await subscribed(channel);
     for (let i = 1; i <= 2; i++) await post(server, hookEvent('CONTACT_REPLIED', i));
     await until(() => sqlite(server, 'select count(*) from client_leads').trim() === '2');
-    sqlite(server, `update client_leads set pipeline_stage = 'won' where lead_email like 'lead2@%'`);
+    sqlite(
+      server,
+      `update client_leads set pipeline_stage = 'won' where lead_email like 'lead2@%'`,
+    );
     await until(() => seen.length === 1);
     await settle();
     assert.equal(seen.length, 1);
@@ -47,38 +52,44 @@ for (const release of Object.keys(releases)) {
     assert.equal(seen[0].new.pipeline_stage, 'won');
   });
 
-  test(`realtime-js ${release}: broadcasts, own ones, acknowledged, over HTTP`, limit, async (t) => {
-    const server = await startTidewire(t);
-    const a = await connect(t, server, release);
-    const b = await connect(t, server, release);
-    const heard = { a: [], b: [] };
-    const config = { broadcast: { self: true, ack: true } };
-    const speaker = a.channel('room é', { config }).on('broadcast', { event: 'hi' }, (message) => {
-      heard.a.push(message.payload.n);
-    });
-    const listener = b.channel('room é').on('broadcast', { event: 'hi' }, (message) => {
-      heard.b.push(message.payload.n);
-    });
-    await subscribed(speaker);
-    await subscribed(listener);
-    assert.equal(await speaker.send({ type: 'broadcast', event: 'hi', payload: { n: 1 } }), 'ok');
-    await until(() => heard.a.length === 1 && heard.b.length === 1, {
-      says: () => JSON.stringify(heard),
-    });
-    // A channel that has not joined sends over HTTP.
-    const outside = await connect(t, server, release);
-    const sent = await outside
-      .channel('room é')
-      .send({ type: 'broadcast', event: 'hi', payload: { n: 2 } });
-    assert.equal(sent, 'ok');
-    await until(() => heard.a.length === 2 && heard.b.length === 2);
-    if (releases[release].httpSend) {
-      const result = await outside.channel('room é').httpSend('hi', { n: 3 });
-      assert.equal(result.success, true);
-      await until(() => heard.b.length === 3);
-    }
-    assert.deepEqual(heard.b, releases[release].httpSend ? [1, 2, 3] : [1, 2]);
-  });
+  test(
+    `realtime-js ${release}: broadcasts, own ones, acknowledged, over HTTP`,
+    limit,
+    async (t) => {
+      const server = await startTidewire(t);
+      const a = await connect(t, server, release);
+      const b = await connect(t, server, release);
+      const heard = { a: [], b: [] };
+      const config = { broadcast: { self: true, ack: true } };
+      const speaker = a
+        .channel('room é', { config })
+        .on('broadcast', { event: 'hi' }, (message) => {
+          heard.a.push(message.payload.n);
+        });
+      const listener = b.channel('room é').on('broadcast', { event: 'hi' }, (message) => {
+        heard.b.push(message.payload.n);
+      });
+      await subscribed(speaker);
+      await subscribed(listener);
+      assert.equal(await speaker.send({ type: 'broadcast', event: 'hi', payload: { n: 1 } }), 'ok');
+      await until(() => heard.a.length === 1 && heard.b.length === 1, {
+        says: () => JSON.stringify(heard),
+      });
+      // A channel that has not joined sends over HTTP.
+      const outside = await connect(t, server, release);
+      const sent = await outside
+        .channel('room é')
+        .send({ type: 'broadcast', event: 'hi', payload: { n: 2 } });
+      assert.equal(sent, 'ok');
+      await until(() => heard.a.length === 2 && heard.b.length === 2);
+      if (releases[release].httpSend) {
+        const result = await outside.channel('room é').httpSend('hi', { n: 3 });
+        assert.equal(result.success, true);
+        await until(() => heard.b.length === 3);
+      }
+      assert.deepEqual(heard.b, releases[release].httpSend ? [1, 2, 3] : [1, 2]);
+    },
+  );
 
   test(`realtime-js ${release}: presence with updates and leaves`, limit, async (t) => {
     const server = await startTidewire(t);
@@ -164,64 +175,88 @@ for (const release of Object.keys(releases)) {
 }
 
 for (const vsn of ['1.0.0', '2.0.0']) {
-  test(`realtime-js newest, vsn ${vsn}: binary payloads and every other version`, limit, async (t) => {
-    const server = await startTidewire(t);
-    const a = await connect(t, server, 'newest', { vsn });
-    const b = await connect(t, server, 'newest', { vsn: '2.0.0' });
-    const old = await connect(t, server, '2.10.2');
-    const heard = { b: [], old: [] };
-    const speaker = a.channel('room');
-    const listener = b
-      .channel('room')
-      .on('broadcast', { event: '*' }, (message) => heard.b.push(message.payload));
-    const elder = old
-      .channel('room')
-      .on('broadcast', { event: '*' }, (message) => heard.old.push(message.payload));
-    for (const channel of [speaker, listener, elder]) await subscribed(channel);
-    await speaker.send({ type: 'broadcast', event: 'json', payload: { text: 'é' } });
-    await until(() => heard.b.length === 1 && heard.old.length === 1);
-    assert.deepEqual(heard.b[0], { text: 'é' });
-    assert.deepEqual(heard.old[0], { text: 'é' });
-    if (vsn === '1.0.0') return; // It has no binary messages.
-    await speaker.send({ type: 'broadcast', event: 'raw', payload: new Uint8Array([1, 255]).buffer });
-    await until(() => heard.b.length === 2);
-    assert.deepEqual([...new Uint8Array(heard.b[1])], [1, 255]);
-  });
+  test(
+    `realtime-js newest, vsn ${vsn}: binary payloads and every other version`,
+    limit,
+    async (t) => {
+      const server = await startTidewire(t);
+      const a = await connect(t, server, 'newest', { vsn });
+      const b = await connect(t, server, 'newest', { vsn: '2.0.0' });
+      const old = await connect(t, server, '2.10.2');
+      const heard = { b: [], old: [] };
+      const speaker = a.channel('room');
+      const listener = b
+        .channel('room')
+        .on('broadcast', { event: '*' }, (message) => heard.b.push(message.payload));
+      const elder = old
+        .channel('room')
+        .on('broadcast', { event: '*' }, (message) => heard.old.push(message.payload));
+      for (const channel of [speaker, listener, elder]) await subscribed(channel);
+      await speaker.send({ type: 'broadcast', event: 'json', payload: { text: 'é' } });
+      await until(() => heard.b.length === 1 && heard.old.length === 1);
+      assert.deepEqual(heard.b[0], { text: 'é' });
+      assert.deepEqual(heard.old[0], { text: 'é' });
+      if (vsn === '1.0.0') return; // It has no binary messages.
+      await speaker.send({
+        type: 'broadcast',
+        event: 'raw',
+        payload: new Uint8Array([1, 255]).buffer,
+      });
+      await until(() => heard.b.length === 2);
+      assert.deepEqual([...new Uint8Array(heard.b[1])], [1, 255]);
+    },
+  );
 }
 
-test('a member whose connection was lost stays for a while, and is back unseen', limit, async (t) => {
-  const server = await startTidewire(t);
-  const a = await connect(t, server, 'newest');
-  const watcher = a.channel('people', { config: { presence: { key: 'ann' } } });
-  const events = watched(watcher);
-  await subscribed(watcher);
-  // By hand, since a client closes politely.
-  const raw = (ref) => {
-    const socket = new WebSocket(
-      `${server.url.replace(/^http/, 'ws')}/realtime/v1/websocket?vsn=2.0.0&apikey=${server.info.anon_key}`,
-    );
-    socket.on('open', () => {
-      socket.send(
-        JSON.stringify([ref, ref, 'realtime:people', 'phx_join', { config: { presence: { key: 'bob' } } }]),
+test(
+  'a member whose connection was lost stays for a while, and is back unseen',
+  limit,
+  async (t) => {
+    const server = await startTidewire(t);
+    const a = await connect(t, server, 'newest');
+    const watcher = a.channel('people', { config: { presence: { key: 'ann' } } });
+    const events = watched(watcher);
+    await subscribed(watcher);
+    // By hand, since a client closes politely.
+    const raw = (ref) => {
+      const socket = new WebSocket(
+        `${server.url.replace(/^http/, 'ws')}/realtime/v1/websocket?vsn=2.0.0&apikey=${server.info.anon_key}`,
       );
-      socket.send(
-        JSON.stringify([ref, '2', 'realtime:people', 'presence', { event: 'track', payload: { name: 'Bob' } }]),
-      );
-    });
-    return socket;
-  };
-  const first = raw('1');
-  await until(() => namesOn(watcher).join() === 'Bob');
-  first.terminate();
-  await settle(500);
-  const second = raw('1');
-  await new Promise((resolve) => second.on('message', (text) => /"ok"/.test(text) && resolve()));
-  await settle(9_000);
-  assert.equal(namesOn(watcher).join(), 'Bob');
-  assert.ok(!events.includes('leave bob'), events.join());
-  second.close(1000);
-  await until(() => namesOn(watcher).length === 0);
-});
+      socket.on('open', () => {
+        socket.send(
+          JSON.stringify([
+            ref,
+            ref,
+            'realtime:people',
+            'phx_join',
+            { config: { presence: { key: 'bob' } } },
+          ]),
+        );
+        socket.send(
+          JSON.stringify([
+            ref,
+            '2',
+            'realtime:people',
+            'presence',
+            { event: 'track', payload: { name: 'Bob' } },
+          ]),
+        );
+      });
+      return socket;
+    };
+    const first = raw('1');
+    await until(() => namesOn(watcher).join() === 'Bob');
+    first.terminate();
+    await settle(500);
+    const second = raw('1');
+    await new Promise((resolve) => second.on('message', (text) => /"ok"/.test(text) && resolve()));
+    await settle(9_000);
+    assert.equal(namesOn(watcher).join(), 'Bob');
+    assert.ok(!events.includes('leave bob'), events.join());
+    second.close(1000);
+    await until(() => namesOn(watcher).length === 0);
+  },
+);
 
 test('replay: the newest of a private channel, marked, oldest first', limit, async (t) => {
   const server = await startTidewire(t);
@@ -310,10 +345,8 @@ test('supabase-js newest: a room with rows, messages and people', limit, async (
       .channel('workspace:37', {
         config: { private: true, presence: { key: name }, broadcast: { ack: true } },
       })
-      .on(
-        'postgres_changes',
-        { event: '*', schema: 'public', table: 'client_leads' },
-        (payload) => seen.rows.push([name, payload.eventType]),
+      .on('postgres_changes', { event: '*', schema: 'public', table: 'client_leads' }, (payload) =>
+        seen.rows.push([name, payload.eventType]),
       )
       .on('broadcast', { event: 'typing' }, (message) =>
         seen.messages.push([name, message.payload.who]),
@@ -337,28 +370,32 @@ test('supabase-js newest: a room with rows, messages and people', limit, async (
   assert.deepEqual(seen.messages, [['bob', 'ann']]);
 });
 
-test('a row that leaves the filter comes as a DELETE to a client that asked for it', limit, async (t) => {
-  const server = await startTidewire(t);
-  const client = await connect(t, server, 'newest', { token: mint({ workspace_id: 37 }) });
-  const seen = [];
-  const channel = client.channel('leads').on(
-    'postgres_changes',
-    {
-      event: '*',
-      schema: 'public',
-      table: 'client_leads',
-      filter: 'or=(pipeline_stage.eq.replied,pipeline_stage.eq.won)',
-      leave: true,
-    },
-    (payload) => seen.push([payload.eventType, payload.old.lead_email]),
-  );
-  await subscribed(channel);
-  await post(server, hookEvent('CONTACT_REPLIED', 1));
-  await until(() => seen.length === 1);
-  sqlite(server, `update client_leads set pipeline_stage = 'lost'`);
-  await until(() => seen.length === 2, { says: () => JSON.stringify(seen) });
-  assert.deepEqual(seen[1], ['DELETE', emailOf(1)]);
-});
+test(
+  'a row that leaves the filter comes as a DELETE to a client that asked for it',
+  limit,
+  async (t) => {
+    const server = await startTidewire(t);
+    const client = await connect(t, server, 'newest', { token: mint({ workspace_id: 37 }) });
+    const seen = [];
+    const channel = client.channel('leads').on(
+      'postgres_changes',
+      {
+        event: '*',
+        schema: 'public',
+        table: 'client_leads',
+        filter: 'or=(pipeline_stage.eq.replied,pipeline_stage.eq.won)',
+        leave: true,
+      },
+      (payload) => seen.push([payload.eventType, payload.old.lead_email]),
+    );
+    await subscribed(channel);
+    await post(server, hookEvent('CONTACT_REPLIED', 1));
+    await until(() => seen.length === 1);
+    sqlite(server, `update client_leads set pipeline_stage = 'lost'`);
+    await until(() => seen.length === 2, { says: () => JSON.stringify(seen) });
+    assert.deepEqual(seen[1], ['DELETE', emailOf(1)]);
+  },
+);
 
 for (const release of ['1.7', '1.8']) {
   test(`phoenix ${release}: join, broadcast, presence, leave`, limit, async (t) => {

@@ -46,7 +46,10 @@ async function start(t) {
   const rows = Array.from({ length: workspaceCount }, (_, i) => firstWorkspace + i)
     .map((id) => `(${id}, 'Workspace ${id}', 1, 'America/New_York', 'demo-key-${id}')`)
     .slice(2);
-  edit('seed.sql', ["  (38, 'Contoso', 1, 'America/New_York', 'demo-key-38')", `  (38, 'Contoso', 1, 'America/New_York', 'demo-key-38'),\n${rows.join(',\n')}`]);
+  edit('seed.sql', [
+    "  (38, 'Contoso', 1, 'America/New_York', 'demo-key-38')",
+    `  (38, 'Contoso', 1, 'America/New_York', 'demo-key-38'),\n${rows.join(',\n')}`,
+  ]);
   edit('seed.sql', ["('outreach.fallback', 0)", "('outreach.fallback', 1)"]);
   const server = await startTidewire(t, ['--config', join(config, 'tidewire.yaml')], {
     TIDEWIRE_OUTREACH_URL: `http://127.0.0.1:${platform.server.address().port}/api`,
@@ -97,21 +100,25 @@ test('24 workspaces with lost webhooks end with the right counters', limit, asyn
   assert.equal(Object.keys(after).length, Object.keys(JSON.parse(before)).length);
 });
 
-test('what polling finds that webhooks missed is told, and webhooks end the polling', limit, async (t) => {
-  const { platform, server } = await start(t);
-  await platform.happen({ workspace: 37, kind: 'replied', lead: 1 });
-  await until(async () => (await counters(server))[37]?.replies_mtd === 1);
-  await platform.happen({ workspace: 37, kind: 'replied', lead: 2, webhook: 'lost' });
-  await until(async () => (await counters(server))[37]?.replies_mtd === 2, { ms: 30_000 });
-  assert.equal((await counters(server))[37].update_source, 'poll');
-  await platform.happen({ workspace: 37, kind: 'replied', lead: 3 });
-  await platform.happen({ workspace: 37, kind: 'replied', lead: 4 });
-  await until(async () => (await counters(server))[37]?.replies_mtd === 4);
-  const { rows } = await read(server, 'webhook_health', server.info.service_key);
-  const health = rows.find((row) => row.workspace_id === 37);
-  assert.ok(health.last_poll_at !== null && health.poll_count_24h > 0);
-  assert.equal(health.webhook_count_24h, 3);
-});
+test(
+  'what polling finds that webhooks missed is told, and webhooks end the polling',
+  limit,
+  async (t) => {
+    const { platform, server } = await start(t);
+    await platform.happen({ workspace: 37, kind: 'replied', lead: 1 });
+    await until(async () => (await counters(server))[37]?.replies_mtd === 1);
+    await platform.happen({ workspace: 37, kind: 'replied', lead: 2, webhook: 'lost' });
+    await until(async () => (await counters(server))[37]?.replies_mtd === 2, { ms: 30_000 });
+    assert.equal((await counters(server))[37].update_source, 'poll');
+    await platform.happen({ workspace: 37, kind: 'replied', lead: 3 });
+    await platform.happen({ workspace: 37, kind: 'replied', lead: 4 });
+    await until(async () => (await counters(server))[37]?.replies_mtd === 4);
+    const { rows } = await read(server, 'webhook_health', server.info.service_key);
+    const health = rows.find((row) => row.workspace_id === 37);
+    assert.ok(health.last_poll_at !== null && health.poll_count_24h > 0);
+    assert.equal(health.webhook_count_24h, 3);
+  },
+);
 
 test('a server that was down catches up by itself', limit, async (t) => {
   const { platform, server } = await start(t);

@@ -57,120 +57,132 @@ test('a reader notices a gap, a repeat, disorder and rows that never were', () =
   assert.deepEqual([...reader.rows.values()], [row(1, 4)]);
 });
 
-test(`readers are right after ${seconds} s of cuts`, { timeout: (seconds + 120) * 1000 }, async (t) => {
-  t.diagnostic(`seed ${seed}`);
-  const random = seeded(seed);
-  const some = (n) => Math.floor(random() * n);
-  const pause = (ms) => new Promise((done) => setTimeout(done, ms));
-  const server = await serve(t, files);
-  const end = Date.now() + seconds * 1000;
+test(
+  `readers are right after ${seconds} s of cuts`,
+  { timeout: (seconds + 120) * 1000 },
+  async (t) => {
+    t.diagnostic(`seed ${seed}`);
+    const random = seeded(seed);
+    const some = (n) => Math.floor(random() * n);
+    const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+    const server = await serve(t, files);
+    const end = Date.now() + seconds * 1000;
 
-  // Two programs write; one pauses so long now and then that nothing is missed, or much.
-  const writers = [1, 2].map(async (number) => {
-    const draw = seeded(seed * 2 + number);
-    const sqlite = shell(t, server.database);
-    const next = { id: number, step: 2 };
-    for (let commits = 0; ; commits++) {
-      await sqlite.run(work(draw, next, owners));
-      if (Date.now() > end) return commits;
-      if (draw() < 0.3) await pause(draw() * 60);
-    }
-  });
+    // Two programs write; one pauses so long now and then that nothing is missed, or much.
+    const writers = [1, 2].map(async (number) => {
+      const draw = seeded(seed * 2 + number);
+      const sqlite = shell(t, server.database);
+      const next = { id: number, step: 2 };
+      for (let commits = 0; ; commits++) {
+        await sqlite.run(work(draw, next, owners));
+        if (Date.now() > end) return commits;
+        if (draw() < 0.3) await pause(draw() * 60);
+      }
+    });
 
-  // Tokens last 2 to 8 seconds; some readers renew theirs in time, some let it end.
-  const token = (owner) => {
-    const exp = Math.floor(Date.now() / 1000) + 2 + some(7);
-    return forge({ role: 'authenticated', sub: owner, exp });
-  };
-  const readers = [];
-  for (let i = 0; i < owners.length * readersPerOwner; i++) {
-    const owner = owners[i % owners.length];
-    const reader = new Follower(server.url, { token: () => token(owner), name: `reader ${i}` });
-    reader.owner = owner;
-    readers.push(reader);
-  }
-  let restarting = false;
-  const check = () => {
-    for (const reader of readers) if (reader.failure) throw reader.failure;
-  };
-  // One that is never cut: its channel ends with its token, and nothing else may end it but a restart.
-  let expired = 0;
-  const wait = async (reader) => {
-    while (Date.now() < end) {
-      if (!reader.connected || reader.closed) {
-        if (reader.connected) expired++;
-        reader.cut();
-        reader.closed = false;
-        reader.open('sse');
-      }
-      await pause(100);
-      check();
+    // Tokens last 2 to 8 seconds; some readers renew theirs in time, some let it end.
+    const token = (owner) => {
+      const exp = Math.floor(Date.now() / 1000) + 2 + some(7);
+      return forge({ role: 'authenticated', sub: owner, exp });
+    };
+    const readers = [];
+    for (let i = 0; i < owners.length * readersPerOwner; i++) {
+      const owner = owners[i % owners.length];
+      const reader = new Follower(server.url, { token: () => token(owner), name: `reader ${i}` });
+      reader.owner = owner;
+      readers.push(reader);
     }
-  };
-  const cut = async (reader) => {
-    while (Date.now() < end) {
-      if (!reader.connected) {
-        reader.closed = false;
-        reader.open(kinds[some(kinds.length)]);
+    let restarting = false;
+    const check = () => {
+      for (const reader of readers) if (reader.failure) throw reader.failure;
+    };
+    // One that is never cut: its channel ends with its token, and nothing else may end it but a restart.
+    let expired = 0;
+    const wait = async (reader) => {
+      while (Date.now() < end) {
+        if (!reader.connected || reader.closed) {
+          if (reader.connected) expired++;
+          reader.cut();
+          reader.closed = false;
+          reader.open('sse');
+        }
+        await pause(100);
+        check();
       }
-      await pause(20 + random() * (random() < 0.2 ? 6_000 : 900));
-      check();
-      const what = random();
-      if (reader.closed || what < 0.5) reader.cut();
-      else if (what < 0.8) {
-        reader.say(['1', '9', 'realtime:counters', 'access_token', { access_token: token(reader.owner) }]);
+    };
+    const cut = async (reader) => {
+      while (Date.now() < end) {
+        if (!reader.connected) {
+          reader.closed = false;
+          reader.open(kinds[some(kinds.length)]);
+        }
+        await pause(20 + random() * (random() < 0.2 ? 6_000 : 900));
+        check();
+        const what = random();
+        if (reader.closed || what < 0.5) reader.cut();
+        else if (what < 0.8) {
+          reader.say([
+            '1',
+            '9',
+            'realtime:counters',
+            'access_token',
+            { access_token: token(reader.owner) },
+          ]);
+        }
+        // Away for longer than the history is kept, sometimes.
+        if (!reader.connected && random() < 0.15) await pause(random() * 4_000);
       }
-      // Away for longer than the history is kept, sometimes.
-      if (!reader.connected && random() < 0.15) await pause(random() * 4_000);
-    }
-  };
-  const restarts = (async () => {
-    let count = 0;
-    // The grace of a token is 25 s: one stretch without a restart is longer than that.
-    for (let i = 0; Date.now() < end - 5_000; i++) {
-      await pause(i === 1 ? 30_000 : 3_000 + random() * 5_000);
-      restarting = true;
-      await server.restart(random() < 0.5 ? 'SIGKILL' : 'SIGTERM');
-      restarting = false;
-      count++;
-    }
-    return count;
-  })();
-  await Promise.all(readers.map((reader, i) => (i < owners.length ? wait(reader) : cut(reader))));
-  const restarted = await restarts;
-  const commits = await Promise.all(writers);
-  assert.ok(!restarting);
+    };
+    const restarts = (async () => {
+      let count = 0;
+      // The grace of a token is 25 s: one stretch without a restart is longer than that.
+      for (let i = 0; Date.now() < end - 5_000; i++) {
+        await pause(i === 1 ? 30_000 : 3_000 + random() * 5_000);
+        restarting = true;
+        await server.restart(random() < 0.5 ? 'SIGKILL' : 'SIGTERM');
+        restarting = false;
+        count++;
+      }
+      return count;
+    })();
+    await Promise.all(readers.map((reader, i) => (i < owners.length ? wait(reader) : cut(reader))));
+    const restarted = await restarts;
+    const commits = await Promise.all(writers);
+    assert.ok(!restarting);
 
-  // Everybody comes back once more, and is right.
-  const failures = [];
-  for (const reader of readers) {
-    reader.cut();
-    reader.token = forge({ role: 'authenticated', sub: reader.owner, exp: 4_102_444_800 });
-    reader.open(kinds[some(kinds.length)]);
-    const expected = JSON.stringify(
-      JSON.parse(
-        server.sql(
-          `select coalesce(json_group_array(json_object('id', id, 'owner', owner, 'n', n)), '[]')
+    // Everybody comes back once more, and is right.
+    const failures = [];
+    for (const reader of readers) {
+      reader.cut();
+      reader.token = forge({ role: 'authenticated', sub: reader.owner, exp: 4_102_444_800 });
+      reader.open(kinds[some(kinds.length)]);
+      const expected = JSON.stringify(
+        JSON.parse(
+          server.sql(
+            `select coalesce(json_group_array(json_object('id', id, 'owner', owner, 'n', n)), '[]')
            from (select * from counters where owner = '${reader.owner}' order by id)`,
+          ),
         ),
-      ),
-    );
-    const rows = () => JSON.stringify([...reader.rows.values()].sort((a, b) => a.id - b.id));
-    await until(() => reader.failure || (reader.live && rows() === expected), {
-      says: () => `${reader.name} ${JSON.stringify(reader.stats)}\n${rows()}\n${expected}`,
-    }).catch((error) => failures.push(error));
-    reader.cut();
-  }
-  check();
-  assert.deepEqual(failures, []);
+      );
+      const rows = () => JSON.stringify([...reader.rows.values()].sort((a, b) => a.id - b.id));
+      await until(() => reader.failure || (reader.live && rows() === expected), {
+        says: () => `${reader.name} ${JSON.stringify(reader.stats)}\n${rows()}\n${expected}`,
+      }).catch((error) => failures.push(error));
+      reader.cut();
+    }
+    check();
+    assert.deepEqual(failures, []);
 
-  const total = { snapshots: 0, resumes: 0, refused: 0, changes: 0, ws: 0, sse: 0, poll: 0 };
-  for (const { stats } of readers) {
-    for (const name of ['snapshots', 'resumes', 'refused', 'changes']) total[name] += stats[name];
-    for (const kind of kinds) total[kind] += stats.connections[kind] ?? 0;
-  }
-  t.diagnostic(`${commits} commits, ${restarted} restarts, ${expired} expired, ${JSON.stringify(total)}`);
-  // A run in which nothing was put to the test proves nothing.
-  for (const [what, count] of Object.entries(total)) assert.ok(count > 0, `no ${what}`);
-  assert.ok(restarted > 0 && expired > 0 && total.resumes > readers.length);
-});
+    const total = { snapshots: 0, resumes: 0, refused: 0, changes: 0, ws: 0, sse: 0, poll: 0 };
+    for (const { stats } of readers) {
+      for (const name of ['snapshots', 'resumes', 'refused', 'changes']) total[name] += stats[name];
+      for (const kind of kinds) total[kind] += stats.connections[kind] ?? 0;
+    }
+    t.diagnostic(
+      `${commits} commits, ${restarted} restarts, ${expired} expired, ${JSON.stringify(total)}`,
+    );
+    // A run in which nothing was put to the test proves nothing.
+    for (const [what, count] of Object.entries(total)) assert.ok(count > 0, `no ${what}`);
+    assert.ok(restarted > 0 && expired > 0 && total.resumes > readers.length);
+  },
+);

@@ -20,14 +20,25 @@ grant usage on schema public to authenticated; grant select on notes to authenti
 async function launch(directory, listen) {
   const child = spawn(
     binary(),
-    ['serve', '--json', '--config', join(directory, 'tidewire.yaml'), '--data', join(directory, 'data'), '--listen', listen],
+    [
+      'serve',
+      '--json',
+      '--config',
+      join(directory, 'tidewire.yaml'),
+      '--data',
+      join(directory, 'data'),
+      '--listen',
+      listen,
+    ],
     { env: { ...process.env, TIDEWIRE_JWT_SECRET: secret }, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let log = '';
   child.stderr.on('data', (bytes) => (log = (log + bytes).slice(-40_000)));
   const exited = new Promise((done) => child.on('exit', (code) => done(code)));
   const info = await Promise.race([
-    new Promise((done) => createInterface({ input: child.stdout }).once('line', (line) => done(JSON.parse(line)))),
+    new Promise((done) =>
+      createInterface({ input: child.stdout }).once('line', (line) => done(JSON.parse(line))),
+    ),
     exited.then((code) => {
       throw new Error(`ended at start: ${code}\n${log}`);
     }),
@@ -57,7 +68,8 @@ ${store}tables: { notes: {} }
   let running = await launch(directory, '127.0.0.1:0');
   const listen = new URL(running.info.url).host;
   const server = {
-    cluster, dsn,
+    cluster,
+    dsn,
     url: running.info.url,
     log: () => running.log(),
     health: async () => (await fetch(`${running.info.url}/health`)).json(),
@@ -69,7 +81,10 @@ ${store}tables: { notes: {} }
       running = await launch(directory, listen);
     },
     status: (status) =>
-      until(async () => (await server.health().catch(() => ({}))).status === status, { ms: 60_000, says: () => running.log() }),
+      until(async () => (await server.health().catch(() => ({}))).status === status, {
+        ms: 60_000,
+        says: () => running.log(),
+      }),
   };
   t.after(() => server.kill());
   await server.status('ok');
@@ -79,7 +94,9 @@ ${store}tables: { notes: {} }
 /** A client that knows of positions. */
 async function join_(t, server, since) {
   const token = mint({}, { sub: reader });
-  const socket = new WebSocket(`${server.url.replace('http', 'ws')}/realtime/v1/websocket?vsn=2.0.0&apikey=${token}`);
+  const socket = new WebSocket(
+    `${server.url.replace('http', 'ws')}/realtime/v1/websocket?vsn=2.0.0&apikey=${token}`,
+  );
   t.after(() => socket.terminate());
   const client = { ids: [], verdict: undefined, live: false, code: null, system: [] };
   socket.on('close', (code) => (client.code = code));
@@ -96,17 +113,30 @@ async function join_(t, server, since) {
     socket.once('open', resolve);
     socket.once('error', reject);
   });
-  socket.send(JSON.stringify(['1', '1', 'realtime:x', 'phx_join', {
-    config: { postgres_changes: [{ event: '*', schema: 'public', table: 'notes' }], tidewire: since ? { since } : {} },
-    access_token: token,
-  }]));
+  socket.send(
+    JSON.stringify([
+      '1',
+      '1',
+      'realtime:x',
+      'phx_join',
+      {
+        config: {
+          postgres_changes: [{ event: '*', schema: 'public', table: 'notes' }],
+          tidewire: since ? { since } : {},
+        },
+        access_token: token,
+      },
+    ]),
+  );
   await until(() => client.live, { says: () => `${JSON.stringify(client)} ${server.log()}` });
   return client;
 }
 
 async function position(server) {
   const token = mint({}, { sub: reader });
-  const answer = await fetch(`${server.url}/rest/v1/notes`, { headers: { apikey: token, Authorization: `Bearer ${token}` } });
+  const answer = await fetch(`${server.url}/rest/v1/notes`, {
+    headers: { apikey: token, Authorization: `Bearer ${token}` },
+  });
   await answer.arrayBuffer();
   return answer.headers.get('Tidewire-Position');
 }
@@ -138,29 +168,45 @@ test('a slot that somebody dropped is made anew, and nobody is told a lie', limi
   await server.status('ok');
   const again = await join_(t, server, before);
   assert.equal(again.verdict.recovered, false);
-  assert.ok(['expired', 'epoch_changed'].includes(again.verdict.reason), JSON.stringify(again.verdict));
+  assert.ok(
+    ['expired', 'epoch_changed'].includes(again.verdict.reason),
+    JSON.stringify(again.verdict),
+  );
   await server.cluster.psql("insert into notes values (3, 'after')");
   await until(() => again.ids.includes(3), { says: server.log });
   assert.ok(!again.ids.includes(2));
 });
 
 test('a slot that the server has invalidated is made anew', limit, async (t) => {
-  const server = await follow(t, { settings: { max_slot_wal_keep_size: '1MB', min_wal_size: '32MB', max_wal_size: '32MB' } });
+  const server = await follow(t, {
+    settings: { max_slot_wal_keep_size: '1MB', min_wal_size: '32MB', max_wal_size: '32MB' },
+  });
   const before = await position(server);
   await server.kill();
   // More than the server keeps for a slot of somebody who is away.
   for (let i = 0; i < 4; ++i) {
-    await server.cluster.psql(`insert into notes select ${i + 1} * 1000000 + n, repeat('x', 500) from generate_series(1, 20000) n; select pg_switch_wal()`);
+    await server.cluster.psql(
+      `insert into notes select ${i + 1} * 1000000 + n, repeat('x', 500) from generate_series(1, 20000) n; select pg_switch_wal()`,
+    );
     await server.cluster.psql('checkpoint');
   }
-  await until(async () => (await server.cluster.psql("select wal_status from pg_replication_slots")) === 'lost', { ms: 30_000 });
+  await until(
+    async () =>
+      (await server.cluster.psql('select wal_status from pg_replication_slots')) === 'lost',
+    { ms: 30_000 },
+  );
   await server.restart();
   await server.status('ok');
   const again = await join_(t, server, before);
   assert.equal(again.verdict.recovered, false);
   await server.cluster.psql("insert into notes values (7, 'after')");
   await until(() => again.ids.includes(7), { says: server.log });
-  assert.notEqual(await server.cluster.psql("select wal_status from pg_replication_slots where slot_name = 'tidewire'"), 'lost');
+  assert.notEqual(
+    await server.cluster.psql(
+      "select wal_status from pg_replication_slots where slot_name = 'tidewire'",
+    ),
+    'lost',
+  );
 });
 
 test('a publication that is dropped is named, and made again', limit, async (t) => {
@@ -172,7 +218,10 @@ test('a publication that is dropped is named, and made again', limit, async (t) 
   await until(() => client.code === 1012, { ms: 90_000, says: server.log });
   assert.match(server.log(), /PublicationWasDropped/);
   await server.status('ok');
-  assert.equal(await server.cluster.psql("select count(*) from pg_publication where pubname = 'tidewire'"), '1');
+  assert.equal(
+    await server.cluster.psql("select count(*) from pg_publication where pubname = 'tidewire'"),
+    '1',
+  );
   const again = await join_(t, server);
   await server.cluster.psql("insert into notes values (2, 'after')");
   await until(() => again.ids.includes(2), { says: server.log });
@@ -190,13 +239,21 @@ test('a promoted standby is another history', limit, async (t) => {
   await server.kill();
   await cluster.stop('SIGINT');
   appendFileSync(join(cluster.data, 'standby.signal'), '');
-  if (cluster.user.uid !== undefined) chownSync(join(cluster.data, 'standby.signal'), cluster.user.uid, cluster.user.gid);
+  if (cluster.user.uid !== undefined)
+    chownSync(join(cluster.data, 'standby.signal'), cluster.user.uid, cluster.user.gid);
   await cluster.resume();
   execFileSync(join(cluster.programs, 'pg_ctl'), ['promote', '-w', '-D', cluster.data], {
-    ...cluster.user, stdio: 'ignore', cwd: cluster.directory,
+    ...cluster.user,
+    stdio: 'ignore',
+    cwd: cluster.directory,
   });
-  await until(async () => (await cluster.psql('select pg_is_in_recovery()')) === 'f', { ms: 30_000 });
-  assert.equal(await cluster.psql('select timeline_id from pg_control_checkpoint()').then(Number) >= 1, true);
+  await until(async () => (await cluster.psql('select pg_is_in_recovery()')) === 'f', {
+    ms: 30_000,
+  });
+  assert.equal(
+    (await cluster.psql('select timeline_id from pg_control_checkpoint()').then(Number)) >= 1,
+    true,
+  );
   await cluster.psql('checkpoint');
   await server.restart();
   await server.status('ok');
@@ -212,12 +269,34 @@ test('WAL beyond store.wal_keep_max gives the slot up instead of the disk', limi
   const client = await join_(t, server);
   const before = await position(server);
   // A transaction that stays open holds the slot back, whatever is committed behind it.
-  const holder = spawn('psql', ['-X', '-q', '-h', '127.0.0.1', '-p', String(server.cluster.port), '-U', 'postgres', '-d', 'postgres'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  const holder = spawn(
+    'psql',
+    [
+      '-X',
+      '-q',
+      '-h',
+      '127.0.0.1',
+      '-p',
+      String(server.cluster.port),
+      '-U',
+      'postgres',
+      '-d',
+      'postgres',
+    ],
+    { stdio: ['pipe', 'ignore', 'ignore'] },
+  );
   t.after(() => holder.kill());
   holder.stdin.write("begin; insert into notes values (1, 'held');\n");
-  await until(async () => (await server.cluster.psql("select count(*) from pg_stat_activity where state = 'idle in transaction'")) === '1');
+  await until(
+    async () =>
+      (await server.cluster.psql(
+        "select count(*) from pg_stat_activity where state = 'idle in transaction'",
+      )) === '1',
+  );
   for (let i = 0; i < 8; ++i) {
-    await server.cluster.psql(`create table w${i} as select repeat('y', 1000) from generate_series(1, 12000)`);
+    await server.cluster.psql(
+      `create table w${i} as select repeat('y', 1000) from generate_series(1, 12000)`,
+    );
   }
   await until(() => /WalGuard/.test(server.log()), { ms: 60_000, says: server.log });
   // A new slot waits for the transactions that are open.

@@ -44,7 +44,16 @@ after(async () => cluster?.remove());
 async function launch(directory, listen) {
   const child = spawn(
     binary(),
-    ['serve', '--json', '--config', join(directory, 'tidewire.yaml'), '--data', join(directory, 'data'), '--listen', listen],
+    [
+      'serve',
+      '--json',
+      '--config',
+      join(directory, 'tidewire.yaml'),
+      '--data',
+      join(directory, 'data'),
+      '--listen',
+      listen,
+    ],
     { env: { ...process.env, TIDEWIRE_JWT_SECRET: secret }, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let log = '';
@@ -105,7 +114,10 @@ store:
 }
 
 const flowing = (server) =>
-  until(async () => (await server.health().catch(() => ({}))).status === 'ok', { ms: 60_000, says: server.log });
+  until(async () => (await server.health().catch(() => ({}))).status === 'ok', {
+    ms: 60_000,
+    says: server.log,
+  });
 
 async function supabase(t, server, sub) {
   const token = mint({}, { sub });
@@ -125,11 +137,15 @@ async function subscribe(client, table, options = {}) {
   let status = null;
   client
     .channel(`of ${table} ${JSON.stringify(options)}`)
-    .on('postgres_changes', { event: '*', schema: 'public', table, ...options }, (payload) => seen.push(payload))
+    .on('postgres_changes', { event: '*', schema: 'public', table, ...options }, (payload) =>
+      seen.push(payload),
+    )
     .on('system', {}, (payload) => system.push(payload))
     .on('broadcast', { event: '*' }, (payload) => seen.push(payload))
     .subscribe((state) => (status = state));
-  await until(() => status === 'SUBSCRIBED' && system.length > 0, { says: () => `${status} ${JSON.stringify(system)}` });
+  await until(() => status === 'SUBSCRIBED' && system.length > 0, {
+    says: () => `${status} ${JSON.stringify(system)}`,
+  });
   return { seen, system, status: () => status };
 }
 
@@ -137,14 +153,27 @@ const settle = () => new Promise((resolve) => setTimeout(resolve, 500));
 
 test('insert, update and delete of another program reach supabase-js', limit, async (t) => {
   const server = await follow(t);
-  const { seen } = await subscribe(await supabase(t, server, ada), 'jobs', { filter: 'customer_id=eq.7' });
+  const { seen } = await subscribe(await supabase(t, server, ada), 'jobs', {
+    filter: 'customer_id=eq.7',
+  });
   // Each in a transaction of its own: what one transaction does to a row counts as a whole.
-  await server.psql(`insert into jobs values(1, 7, 'paint', 'open', '{a,"b c"}'), (2, 8, 'other', 'open', null)`);
+  await server.psql(
+    `insert into jobs values(1, 7, 'paint', 'open', '{a,"b c"}'), (2, 8, 'other', 'open', null)`,
+  );
   await server.psql(`update jobs set status = 'done'`);
   await server.psql(`delete from jobs`);
   await until(() => seen.length === 3, { says: () => JSON.stringify(seen) });
-  assert.deepEqual(seen.map((payload) => payload.eventType), ['INSERT', 'UPDATE', 'DELETE']);
-  assert.deepEqual(seen[0].new, { id: 1, customer_id: 7, title: 'paint', status: 'open', tags: ['a', 'b c'] });
+  assert.deepEqual(
+    seen.map((payload) => payload.eventType),
+    ['INSERT', 'UPDATE', 'DELETE'],
+  );
+  assert.deepEqual(seen[0].new, {
+    id: 1,
+    customer_id: 7,
+    title: 'paint',
+    status: 'open',
+    tags: ['a', 'b c'],
+  });
   assert.equal(seen[1].new.status, 'done');
   assert.equal(seen[1].old.status, 'open');
   assert.equal(seen[2].old.id, 1);
@@ -160,8 +189,14 @@ test('policies and grants of the database decide', limit, async (t) => {
   await server.psql('delete from messages');
   await until(() => a.seen.length === 2 && b.seen.length === 2);
   await settle();
-  assert.deepEqual(a.seen.map((p) => p.new.body ?? p.old.body), ['for ada', 'for ada']);
-  assert.deepEqual(b.seen.map((p) => p.new.body ?? p.old.body), ['for bob', 'for bob']);
+  assert.deepEqual(
+    a.seen.map((p) => p.new.body ?? p.old.body),
+    ['for ada', 'for ada'],
+  );
+  assert.deepEqual(
+    b.seen.map((p) => p.new.body ?? p.old.body),
+    ['for bob', 'for bob'],
+  );
   assert.equal(ungranted.seen.length, 0);
 });
 
@@ -175,7 +210,9 @@ test('a policy that looks into another table follows it', limit, async (t) => {
   await server.psql(`insert into customers values(7, '${ada}', 'Ada', 0), (8, '${bob}', 'Bob', 0)`);
   const a = await subscribe(await supabase(t, server, ada), 'jobs');
   const b = await subscribe(await supabase(t, server, bob), 'jobs');
-  await server.psql(`insert into jobs values(1, 7, 'roof', 'open', null), (2, 8, 'floor', 'open', null)`);
+  await server.psql(
+    `insert into jobs values(1, 7, 'roof', 'open', null), (2, 8, 'floor', 'open', null)`,
+  );
   await until(() => a.seen.length === 1 && b.seen.length === 1, { says: server.log });
   assert.equal(a.seen[0].new.title, 'roof');
   assert.equal(b.seen[0].new.title, 'floor');
@@ -184,7 +221,10 @@ test('a policy that looks into another table follows it', limit, async (t) => {
   await until(() => b.seen.length === 2);
   assert.equal(b.seen[1].new.title, 'garden');
   assert.equal(a.seen.length, 1);
-  const headers = (sub) => ({ apikey: mint({}, { sub }), Authorization: `Bearer ${mint({}, { sub })}` });
+  const headers = (sub) => ({
+    apikey: mint({}, { sub }),
+    Authorization: `Bearer ${mint({}, { sub })}`,
+  });
   const rows = async (sub) => {
     const answer = await fetch(`${server.url}/rest/v1/jobs?order=id`, { headers: headers(sub) });
     return (await answer.json()).map((row) => row.title);
@@ -195,55 +235,80 @@ test('a policy that looks into another table follows it', limit, async (t) => {
 
 test('a changed policy holds from its place on', limit, async (t) => {
   const server = await follow(t);
-  await server.psql(execFileSync(binary(), ['init', 'postgres', '--table', 'messages'], { encoding: 'utf8' }));
+  await server.psql(
+    execFileSync(binary(), ['init', 'postgres', '--table', 'messages'], { encoding: 'utf8' }),
+  );
   await settle();
   const a = await subscribe(await supabase(t, server, ada), 'messages');
   await server.psql(`insert into messages values(1, '${bob}', 'hidden');
     create policy every on messages for select to authenticated using (true);`);
   await server.psql(`insert into messages values(2, '${bob}', 'shown')`);
   await until(() => a.seen.length > 0);
-  assert.deepEqual(a.seen.map((payload) => payload.new.body), ['shown']);
+  assert.deepEqual(
+    a.seen.map((payload) => payload.new.body),
+    ['shown'],
+  );
 });
 
-test('a server that was killed has missed nothing, and a walsender that was neither', limit, async (t) => {
-  const server = await follow(t);
-  const { seen } = await subscribe(await supabase(t, server, ada), 'jobs');
-  await server.psql(`insert into jobs values(1, 7, 'a', 'open', null)`);
-  await until(() => seen.length === 1);
-  await server.psql('select pg_terminate_backend(active_pid) from pg_replication_slots where active');
-  await server.psql(`insert into jobs values(2, 7, 'b', 'open', null)`);
-  await until(() => seen.length === 2, { ms: 60_000, says: server.log });
-  // Read at a position, then away while rows are written.
-  const token = mint({}, { sub: ada });
-  const headers = { apikey: token, Authorization: `Bearer ${token}` };
-  const read = await fetch(`${server.url}/rest/v1/jobs?order=id`, { headers });
-  assert.deepEqual((await read.json()).map((row) => row.id), [1, 2]);
-  const position = read.headers.get('Tidewire-Position');
-  await server.kill();
-  await server.psql(`insert into jobs values(3, 7, 'c', 'open', null)`);
-  await server.restart();
-  await flowing(server);
-  await server.psql(`insert into jobs values(4, 7, 'd', 'open', null)`);
-  const socket = new WebSocket(`${server.url.replace('http', 'ws')}/realtime/v1/websocket?vsn=2.0.0&apikey=${token}`);
-  t.after(() => socket.terminate());
-  const ids = [];
-  let verdict = null;
-  socket.on('message', (data) => {
-    const [, , , event, payload] = JSON.parse(data);
-    if (event === 'phx_reply') verdict = payload.response.tidewire;
-    if (event === 'postgres_changes') ids.push(payload.data.record.id);
-  });
-  await new Promise((resolve) => socket.once('open', resolve));
-  socket.send(
-    JSON.stringify(['1', '1', 'realtime:x', 'phx_join', {
-      config: { postgres_changes: [{ event: '*', schema: 'public', table: 'jobs' }], tidewire: { since: position } },
-      access_token: token,
-    }]),
-  );
-  await until(() => ids.length >= 2, { says: () => JSON.stringify([verdict, ids]) });
-  assert.equal(verdict.recovered, true);
-  assert.deepEqual(ids, [3, 4]);
-});
+test(
+  'a server that was killed has missed nothing, and a walsender that was neither',
+  limit,
+  async (t) => {
+    const server = await follow(t);
+    const { seen } = await subscribe(await supabase(t, server, ada), 'jobs');
+    await server.psql(`insert into jobs values(1, 7, 'a', 'open', null)`);
+    await until(() => seen.length === 1);
+    await server.psql(
+      'select pg_terminate_backend(active_pid) from pg_replication_slots where active',
+    );
+    await server.psql(`insert into jobs values(2, 7, 'b', 'open', null)`);
+    await until(() => seen.length === 2, { ms: 60_000, says: server.log });
+    // Read at a position, then away while rows are written.
+    const token = mint({}, { sub: ada });
+    const headers = { apikey: token, Authorization: `Bearer ${token}` };
+    const read = await fetch(`${server.url}/rest/v1/jobs?order=id`, { headers });
+    assert.deepEqual(
+      (await read.json()).map((row) => row.id),
+      [1, 2],
+    );
+    const position = read.headers.get('Tidewire-Position');
+    await server.kill();
+    await server.psql(`insert into jobs values(3, 7, 'c', 'open', null)`);
+    await server.restart();
+    await flowing(server);
+    await server.psql(`insert into jobs values(4, 7, 'd', 'open', null)`);
+    const socket = new WebSocket(
+      `${server.url.replace('http', 'ws')}/realtime/v1/websocket?vsn=2.0.0&apikey=${token}`,
+    );
+    t.after(() => socket.terminate());
+    const ids = [];
+    let verdict = null;
+    socket.on('message', (data) => {
+      const [, , , event, payload] = JSON.parse(data);
+      if (event === 'phx_reply') verdict = payload.response.tidewire;
+      if (event === 'postgres_changes') ids.push(payload.data.record.id);
+    });
+    await new Promise((resolve) => socket.once('open', resolve));
+    socket.send(
+      JSON.stringify([
+        '1',
+        '1',
+        'realtime:x',
+        'phx_join',
+        {
+          config: {
+            postgres_changes: [{ event: '*', schema: 'public', table: 'jobs' }],
+            tidewire: { since: position },
+          },
+          access_token: token,
+        },
+      ]),
+    );
+    await until(() => ids.length >= 2, { says: () => JSON.stringify([verdict, ids]) });
+    assert.equal(verdict.recovered, true);
+    assert.deepEqual(ids, [3, 4]);
+  },
+);
 
 test('a database that is away is degraded, not down', limit, async (t) => {
   const server = await follow(t);
@@ -262,7 +327,9 @@ test('pg_logical_emit_message is a broadcast of the transaction', limit, async (
   const { seen } = await subscribe(await supabase(t, server, ada), 'jobs');
   const topic = `of jobs {}`;
   const message = JSON.stringify({ topic, event: 'note', payload: { n: 1 } });
-  await server.psql(`begin; select pg_logical_emit_message(true, 'tidewire.broadcast', '${message}'); rollback`);
+  await server.psql(
+    `begin; select pg_logical_emit_message(true, 'tidewire.broadcast', '${message}'); rollback`,
+  );
   await server.psql(`begin; insert into jobs values(1, 7, 'a', 'open', null);
     select pg_logical_emit_message(true, 'tidewire.broadcast', '${message}'); commit`);
   await until(() => seen.length === 2);
@@ -276,31 +343,49 @@ test('doctor names what is missing and the SQL that mends it', limit, async (t) 
   const doctor = (dsn) => {
     writeFileSync(join(server.directory, 'dsn'), dsn);
     try {
-      const stdout = execFileSync(binary(), ['doctor', '--json', '--config', join(server.directory, 'tidewire.yaml')], {
-        encoding: 'utf8', env: { ...process.env, TIDEWIRE_JWT_SECRET: secret }, stdio: ['ignore', 'pipe', 'pipe'],
-      });
+      const stdout = execFileSync(
+        binary(),
+        ['doctor', '--json', '--config', join(server.directory, 'tidewire.yaml')],
+        {
+          encoding: 'utf8',
+          env: { ...process.env, TIDEWIRE_JWT_SECRET: secret },
+          stdio: ['ignore', 'pipe', 'pipe'],
+        },
+      );
       return { code: 0, ...JSON.parse(stdout) };
     } catch (error) {
-      return { code: error.status, stderr: error.stderr, ...(error.stdout ? JSON.parse(error.stdout) : {}) };
+      return {
+        code: error.status,
+        stderr: error.stderr,
+        ...(error.stdout ? JSON.parse(error.stdout) : {}),
+      };
     }
   };
   const found = doctor(cluster.dsn(server.database));
   assert.equal(found.code, 3);
   const bare = found.findings.find((finding) => finding.code === 'TableWithoutPrimaryKey');
   assert.equal(bare.table, 'public.bare');
-  const identity = found.findings.find((f) => f.code === 'ReplicaIdentityNotFull' && f.table === 'public.invoices');
+  const identity = found.findings.find(
+    (f) => f.code === 'ReplicaIdentityNotFull' && f.table === 'public.invoices',
+  );
   assert.equal(identity.sql, 'alter table "public"."invoices" replica identity full');
   // A role that may neither become the tokens' roles nor see past row-level security.
   await server.psql(`do $$ begin if to_regrole('follower') is null then create role follower login replication; end if; end $$;
     grant usage on schema public to follower; grant select on all tables in schema public to follower;
     create table members(id int primary key); alter table members enable row level security`);
   const plain = doctor(cluster.dsn(server.database, 'follower')).findings;
-  const mends = (code) => plain.filter((finding) => finding.code === code).map((finding) => finding.sql);
-  assert.ok(mends('RoleNotAssumable').includes('grant "authenticated" to "follower"'), JSON.stringify(plain));
+  const mends = (code) =>
+    plain.filter((finding) => finding.code === code).map((finding) => finding.sql);
+  assert.ok(
+    mends('RoleNotAssumable').includes('grant "authenticated" to "follower"'),
+    JSON.stringify(plain),
+  );
   assert.deepEqual(mends('RowSecurityHidesInnerRows'), ['alter role "follower" bypassrls']);
   assert.ok(mends('RowSecurityHidesRows').length > 0);
   await server.psql('grant authenticated, anon to follower');
-  const after = doctor(cluster.dsn(server.database, 'follower')).findings.map((finding) => finding.code);
+  const after = doctor(cluster.dsn(server.database, 'follower')).findings.map(
+    (finding) => finding.code,
+  );
   assert.ok(!after.includes('RoleNotAssumable'));
   assert.equal(doctor(cluster.dsn('no_such_database')).code, 3);
   assert.equal(doctor('postgres://postgres@127.0.0.1:1/x').code, 5);

@@ -74,7 +74,10 @@ test('a read is cached, says its position, and a commit overrides it at once', l
   assert.equal(first.status, 200);
   assert.equal(first.headers.get('tidewire-cache'), 'miss');
   assert.match(first.headers.get('tidewire-position'), /^[0-9a-f]{16}:\d+$/);
-  assert.deepEqual((await first.json()).map((row) => row.lead_email), ['a@example.com']);
+  assert.deepEqual(
+    (await first.json()).map((row) => row.lead_email),
+    ['a@example.com'],
+  );
   const second = await read(server, token, 'leads.by_workspace?limit=100&workspace=Northwind');
   assert.equal(second.headers.get('tidewire-cache'), 'hit');
   const etag = second.headers.get('etag');
@@ -220,52 +223,60 @@ test('a live query: snapshot, differences, equal to a fresh read', limit, async 
   assert.equal(diff.response.version, version);
 });
 
-test('a live query is refused with a code, and its frames are the same for all', limit, async (t) => {
-  const server = await startTidewire(t);
-  const token = northwind();
-  const a = await channel(t, server, token);
-  const b = await channel(t, server, mint({ workspace_id: 37 }, { sub: 'somebody else' }));
-  const bad = await a.send('query_open', { query: 'leads.by_workspace', args: { workspace: 5 } });
-  assert.deepEqual(
-    [bad.status, bad.response.code, bad.response.pointer],
-    ['error', 'invalid_parameter', '/workspace'],
-  );
-  const open = { query: 'leads.by_stage', args: { workspace: 'Northwind' } };
-  const [first, second] = await Promise.all([
-    a.send('query_open', open),
-    b.send('query_open', open),
-  ]);
-  assert.equal(first.response.sub, second.response.sub);
-  addLead(server, 'a@example.com', { stage: 'won' });
-  const pushOf = (one) => one.texts.find((text) => text.includes('"query",'));
-  await until(() => pushOf(a) && pushOf(b));
-  assert.equal(pushOf(a), pushOf(b));
-  const closed = await a.send('query_close', { sub: first.response.sub });
-  assert.equal(closed.status, 'ok');
-});
+test(
+  'a live query is refused with a code, and its frames are the same for all',
+  limit,
+  async (t) => {
+    const server = await startTidewire(t);
+    const token = northwind();
+    const a = await channel(t, server, token);
+    const b = await channel(t, server, mint({ workspace_id: 37 }, { sub: 'somebody else' }));
+    const bad = await a.send('query_open', { query: 'leads.by_workspace', args: { workspace: 5 } });
+    assert.deepEqual(
+      [bad.status, bad.response.code, bad.response.pointer],
+      ['error', 'invalid_parameter', '/workspace'],
+    );
+    const open = { query: 'leads.by_stage', args: { workspace: 'Northwind' } };
+    const [first, second] = await Promise.all([
+      a.send('query_open', open),
+      b.send('query_open', open),
+    ]);
+    assert.equal(first.response.sub, second.response.sub);
+    addLead(server, 'a@example.com', { stage: 'won' });
+    const pushOf = (one) => one.texts.find((text) => text.includes('"query",'));
+    await until(() => pushOf(a) && pushOf(b));
+    assert.equal(pushOf(a), pushOf(b));
+    const closed = await a.send('query_close', { sub: first.response.sub });
+    assert.equal(closed.status, 'ok');
+  },
+);
 
-test('applied comes after the rows of the mutation, also when it changed no row', limit, async (t) => {
-  const server = await startTidewire(t);
-  const token = northwind();
-  const client = 'c'.repeat(22);
-  const live = await channel(t, server, token, { tidewire: { client } });
-  await live.send('query_open', { query: 'leads.by_stage', args: { workspace: 'Northwind' } });
-  sqlite(
-    server,
-    `begin; insert into client_leads(workspace_id, workspace_name, lead_email, pipeline_stage)
+test(
+  'applied comes after the rows of the mutation, also when it changed no row',
+  limit,
+  async (t) => {
+    const server = await startTidewire(t);
+    const token = northwind();
+    const client = 'c'.repeat(22);
+    const live = await channel(t, server, token, { tidewire: { client } });
+    await live.send('query_open', { query: 'leads.by_stage', args: { workspace: 'Northwind' } });
+    sqlite(
+      server,
+      `begin; insert into client_leads(workspace_id, workspace_name, lead_email, pipeline_stage)
      values(37, 'Northwind', 'm@example.com', 'won');
      insert into tidewire_mutation(id) values('${client}:1'); commit`,
-  );
-  await until(() => live.pushes.some(({ event }) => event === 'applied'));
-  const events = live.pushes.map(({ event }) => event);
-  assert.deepEqual(
-    events.filter((event) => event === 'query' || event === 'applied'),
-    ['query', 'applied'],
-  );
-  sqlite(server, `insert into tidewire_mutation(id) values('${client}:2')`);
-  await until(() => live.pushes.filter(({ event }) => event === 'applied').length === 2);
-  assert.deepEqual(live.pushes.at(-1).payload.ids, [`${client}:2`]);
-});
+    );
+    await until(() => live.pushes.some(({ event }) => event === 'applied'));
+    const events = live.pushes.map(({ event }) => event);
+    assert.deepEqual(
+      events.filter((event) => event === 'query' || event === 'applied'),
+      ['query', 'applied'],
+    );
+    sqlite(server, `insert into tidewire_mutation(id) values('${client}:2')`);
+    await until(() => live.pushes.filter(({ event }) => event === 'applied').length === 2);
+    assert.deepEqual(live.pushes.at(-1).payload.ids, [`${client}:2`]);
+  },
+);
 
 test('data_cache_metadata and function_call_logs tell what the cache did', limit, async (t) => {
   const server = await startTidewire(t);
@@ -276,32 +287,36 @@ test('data_cache_metadata and function_call_logs tell what the cache did', limit
   assert.equal(calls.trim(), 'leads.by_stage|ok|read');
 });
 
-test('invalidation: keys of a change, with what depends on them, only to those who see it', limit, async (t) => {
-  const server = await startTidewire(t);
-  const config = { tidewire: { invalidations: true } };
-  const mine = await channel(t, server, northwind(), config);
-  const theirs = await channel(t, server, mint({ workspace_id: 38 }), config);
-  addLead(server, 'a@example.com');
-  const isOne = ({ event }) => event === 'invalidate';
-  await until(() => mine.pushes.some(isOne));
-  const { payload } = mine.pushes.find(isOne);
-  assert.deepEqual(payload.keys.sort(), [['dashboard', 'stats'], ['leads']]);
-  assert.deepEqual([payload.tags, payload.tables], [['leads'], ['client_leads']]);
-  addLead(server, 'b@example.com', { workspace: 'Contoso', id: 38 });
-  await until(() => theirs.pushes.some(isOne));
-  const manual = (token) =>
-    fetch(`${server.url}/v1/invalidate`, {
-      method: 'POST',
-      headers: { apikey: token, 'Content-Type': 'application/json' },
-      body: JSON.stringify({ keys: [['all', 1], ['all']], tags: ['x'] }),
-    });
-  assert.equal((await manual(northwind())).status, 403);
-  assert.equal(theirs.pushes.filter(isOne).length, 1);
-  assert.equal(mine.pushes.filter(isOne).length, 1);
-  assert.equal((await manual(mint({}, { role: 'service_role' }))).status, 202);
-  await until(() => [mine, theirs].every((one) => one.pushes.filter(isOne).length === 2));
-  assert.deepEqual(mine.pushes.filter(isOne)[1].payload.keys, [['all']]);
-});
+test(
+  'invalidation: keys of a change, with what depends on them, only to those who see it',
+  limit,
+  async (t) => {
+    const server = await startTidewire(t);
+    const config = { tidewire: { invalidations: true } };
+    const mine = await channel(t, server, northwind(), config);
+    const theirs = await channel(t, server, mint({ workspace_id: 38 }), config);
+    addLead(server, 'a@example.com');
+    const isOne = ({ event }) => event === 'invalidate';
+    await until(() => mine.pushes.some(isOne));
+    const { payload } = mine.pushes.find(isOne);
+    assert.deepEqual(payload.keys.sort(), [['dashboard', 'stats'], ['leads']]);
+    assert.deepEqual([payload.tags, payload.tables], [['leads'], ['client_leads']]);
+    addLead(server, 'b@example.com', { workspace: 'Contoso', id: 38 });
+    await until(() => theirs.pushes.some(isOne));
+    const manual = (token) =>
+      fetch(`${server.url}/v1/invalidate`, {
+        method: 'POST',
+        headers: { apikey: token, 'Content-Type': 'application/json' },
+        body: JSON.stringify({ keys: [['all', 1], ['all']], tags: ['x'] }),
+      });
+    assert.equal((await manual(northwind())).status, 403);
+    assert.equal(theirs.pushes.filter(isOne).length, 1);
+    assert.equal(mine.pushes.filter(isOne).length, 1);
+    assert.equal((await manual(mint({}, { role: 'service_role' }))).status, 202);
+    await until(() => [mine, theirs].every((one) => one.pushes.filter(isOne).length === 2));
+    assert.deepEqual(mine.pushes.filter(isOne)[1].payload.keys, [['all']]);
+  },
+);
 
 test('why: row, rule and query of recent invalidations', limit, async (t) => {
   const server = await startTidewire(t);

@@ -11,7 +11,10 @@ import { binary, forge, mint, secret as secretOfAll, until } from './server.mjs'
 
 const limit = { timeout: 120_000 };
 const join = (access_token) => [
-  '1', '1', 'realtime:counters', 'phx_join',
+  '1',
+  '1',
+  'realtime:counters',
+  'phx_join',
   {
     access_token,
     config: { postgres_changes: [{ event: '*', schema: 'public', table: 'counters' }] },
@@ -25,7 +28,9 @@ function open(server, kind, key, token) {
     onMessage: ([, , , event, payload]) => client.told.push({ event, ...payload }),
     onEnd: (code) => (client.code = code),
   });
-  client.joined = until(() => client.told.some(({ message }) => message === 'Subscribed to PostgreSQL'));
+  client.joined = until(() =>
+    client.told.some(({ message }) => message === 'Subscribed to PostgreSQL'),
+  );
   return client;
 }
 const revoked = ({ told }) =>
@@ -42,62 +47,80 @@ const revoke = async (server, token, body) => {
 const read = async (server, token) =>
   (await fetch(`${server.url}/rest/v1/counters`, { headers: { apikey: token } })).status;
 
-test('a revoked user loses every channel within 2 s, and stays out after a restart', limit, async (t) => {
-  const server = await serve(t, counters);
-  const service = mint({}, { role: 'service_role', sub: '' });
-  const anon = mint({}, { role: 'anon', sub: '' });
-  const ann = mint({}, { sub: 'u1' });
-  const bob = mint({}, { sub: 'u2' });
-  const kinds = ['ws', 'sse', 'poll'];
-  // Some connections are made with the user's own token; some bring it in the join.
-  const anns = kinds.flatMap((kind) => [open(server, kind, ann), open(server, kind, anon, ann)]);
-  const bobs = kinds.map((kind) => open(server, kind, bob));
-  await Promise.all([...anns, ...bobs].map((client) => client.joined));
-  assert.equal(await read(server, ann), 200);
+test(
+  'a revoked user loses every channel within 2 s, and stays out after a restart',
+  limit,
+  async (t) => {
+    const server = await serve(t, counters);
+    const service = mint({}, { role: 'service_role', sub: '' });
+    const anon = mint({}, { role: 'anon', sub: '' });
+    const ann = mint({}, { sub: 'u1' });
+    const bob = mint({}, { sub: 'u2' });
+    const kinds = ['ws', 'sse', 'poll'];
+    // Some connections are made with the user's own token; some bring it in the join.
+    const anns = kinds.flatMap((kind) => [open(server, kind, ann), open(server, kind, anon, ann)]);
+    const bobs = kinds.map((kind) => open(server, kind, bob));
+    await Promise.all([...anns, ...bobs].map((client) => client.joined));
+    assert.equal(await read(server, ann), 200);
 
-  assert.equal((await revoke(server, ann, { sub: 'u2' })).status, 403);
-  for (const body of [{}, { sub: '' }, { sub: 'a', jti: 'b' }, { sub: 7 }, { email: 'x' }, 'u1', { sub: 'a', for_seconds: -1 }]) {
-    assert.equal((await revoke(server, service, body)).status, 400, JSON.stringify(body));
-  }
-  const begin = Date.now();
-  const done = await revoke(server, service, { sub: 'u1' });
-  assert.equal(done.status, 201);
-  assert.equal(done.body.sub, 'u1');
-  await until(() => anns.every(revoked));
-  // What its own key made ends as a whole, with a code that says not to come back.
-  await until(() => anns.filter((_, i) => i % 2 === 0).every(({ code }) => code === 3501));
-  assert.ok(Date.now() - begin < 2_000, `${Date.now() - begin} ms`);
-  assert.equal(await read(server, ann), 401);
+    assert.equal((await revoke(server, ann, { sub: 'u2' })).status, 403);
+    for (const body of [
+      {},
+      { sub: '' },
+      { sub: 'a', jti: 'b' },
+      { sub: 7 },
+      { email: 'x' },
+      'u1',
+      { sub: 'a', for_seconds: -1 },
+    ]) {
+      assert.equal((await revoke(server, service, body)).status, 400, JSON.stringify(body));
+    }
+    const begin = Date.now();
+    const done = await revoke(server, service, { sub: 'u1' });
+    assert.equal(done.status, 201);
+    assert.equal(done.body.sub, 'u1');
+    await until(() => anns.every(revoked));
+    // What its own key made ends as a whole, with a code that says not to come back.
+    await until(() => anns.filter((_, i) => i % 2 === 0).every(({ code }) => code === 3501));
+    assert.ok(Date.now() - begin < 2_000, `${Date.now() - begin} ms`);
+    assert.equal(await read(server, ann), 401);
 
-  await server.restart();
-  assert.equal(await read(server, ann), 401);
-  assert.equal(await read(server, bob), 200);
-  const refused = await fetch(`${server.url}/realtime/v1/sse?apikey=${ann}`);
-  assert.equal(refused.status, 401);
-  assert.deepEqual(await refused.json(), { error: 'Token has been revoked' });
-  // Signing in again gives a token of now.
-  await new Promise((resolve) => setTimeout(resolve, 1_100));
-  assert.equal(await read(server, mint({}, { sub: 'u1' })), 200);
+    await server.restart();
+    assert.equal(await read(server, ann), 401);
+    assert.equal(await read(server, bob), 200);
+    const refused = await fetch(`${server.url}/realtime/v1/sse?apikey=${ann}`);
+    assert.equal(refused.status, 401);
+    assert.deepEqual(await refused.json(), { error: 'Token has been revoked' });
+    // Signing in again gives a token of now.
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    assert.equal(await read(server, mint({}, { sub: 'u1' })), 200);
 
-  // Beside the running server, by session and by token.
-  const claims = { role: 'authenticated', sub: 'u2', exp: 4_102_444_800, iat: Math.floor(Date.now() / 1000) };
-  const laptop = forge({ ...claims, session_id: 'laptop' });
-  const phone = forge({ ...claims, session_id: 'phone', jti: 'p1' });
-  const clients = [laptop, phone].map((token) => open(server, 'ws', anon, token));
-  await Promise.all(clients.map((client) => client.joined));
-  const cli = (...args) => execFileSync(binary(), ['revoke', '--data', server.data, ...args], { encoding: 'utf8' });
-  const start = Date.now();
-  assert.match(cli('--session', 'laptop'), /session_id 'laptop'/);
-  await until(() => revoked(clients[0]));
-  assert.ok(Date.now() - start < 3_000, `${Date.now() - start} ms with the start of a process`);
-  assert.ok(!revoked(clients[1]));
-  cli('--token-id', 'p1');
-  await until(() => revoked(clients[1]));
-  assert.throws(() => cli('--session', 'a', '--sub', 'b'));
-  const metrics = await (await fetch(`${server.url}/metrics`)).text();
-  assert.match(metrics, /tidewire_auth_revocations 3/);
-  assert.match(metrics, /tidewire_session_revoked_total 2/);
-});
+    // Beside the running server, by session and by token.
+    const claims = {
+      role: 'authenticated',
+      sub: 'u2',
+      exp: 4_102_444_800,
+      iat: Math.floor(Date.now() / 1000),
+    };
+    const laptop = forge({ ...claims, session_id: 'laptop' });
+    const phone = forge({ ...claims, session_id: 'phone', jti: 'p1' });
+    const clients = [laptop, phone].map((token) => open(server, 'ws', anon, token));
+    await Promise.all(clients.map((client) => client.joined));
+    const cli = (...args) =>
+      execFileSync(binary(), ['revoke', '--data', server.data, ...args], { encoding: 'utf8' });
+    const start = Date.now();
+    assert.match(cli('--session', 'laptop'), /session_id 'laptop'/);
+    await until(() => revoked(clients[0]));
+    assert.ok(Date.now() - start < 3_000, `${Date.now() - start} ms with the start of a process`);
+    assert.ok(!revoked(clients[1]));
+    cli('--token-id', 'p1');
+    await until(() => revoked(clients[1]));
+    assert.throws(() => cli('--session', 'a', '--sub', 'b'));
+    const metrics = await (await fetch(`${server.url}/metrics`)).text();
+    assert.match(metrics, /tidewire_auth_revocations 3/);
+    assert.match(metrics, /tidewire_session_revoked_total 2/);
+  },
+);
 
 /** An identity provider: keys that can be exchanged, and whatever else it is told to answer. */
 async function provider(t) {
@@ -116,7 +139,11 @@ async function provider(t) {
     key.token = (claims = {}) => {
       const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
       const body = `${part({ alg: 'RS256', kid })}.${part({
-        role: 'authenticated', sub: 'u1', iss: idp.url, exp: 4_102_444_800, ...claims,
+        role: 'authenticated',
+        sub: 'u1',
+        iss: idp.url,
+        exp: 4_102_444_800,
+        ...claims,
       })}`;
       return `${body}.${createSign('RSA-SHA256').update(body).sign(privateKey, 'base64url')}`;
     };
@@ -208,9 +235,13 @@ tables:
 test('the code of a revoked connection reaches a WebSocket client', limit, async (t) => {
   const server = await serve(t, counters);
   const token = mint({}, { sub: 'u9' });
-  const socket = new WebSocket(`${server.url.replace(/^http/, 'ws')}/realtime/v1/websocket?apikey=${token}`);
+  const socket = new WebSocket(
+    `${server.url.replace(/^http/, 'ws')}/realtime/v1/websocket?apikey=${token}`,
+  );
   await new Promise((done) => socket.once('open', done));
-  const closed = new Promise((done) => socket.once('close', (code, reason) => done({ code, reason: String(reason) })));
+  const closed = new Promise((done) =>
+    socket.once('close', (code, reason) => done({ code, reason: String(reason) })),
+  );
   await revoke(server, mint({}, { role: 'service_role', sub: '' }), { sub: 'u9' });
   assert.deepEqual(await closed, { code: 3501, reason: 'Token has been revoked' });
 });

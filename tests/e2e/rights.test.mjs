@@ -143,45 +143,51 @@ test('a membership takes effect at its place in the stream', limit, async (t) =>
   assert.deepEqual(await a.rows(), []);
 });
 
-test('what was missed over a restart never shows what came after the rights ended', limit, async (t) => {
-  const portal = await startPortal(t);
-  portal.sql(`insert into customers values (1, '${ann}', 'Ann')`);
-  portal.sql(`insert into jobs values (1, 1, 'shown')`);
-  const token = mint({}, { sub: ann });
-  const head = async () => {
-    const answer = await fetch(`${portal.url}/rest/v1/jobs`, {
-      headers: { Authorization: `Bearer ${token}`, apikey: token },
+test(
+  'what was missed over a restart never shows what came after the rights ended',
+  limit,
+  async (t) => {
+    const portal = await startPortal(t);
+    portal.sql(`insert into customers values (1, '${ann}', 'Ann')`);
+    portal.sql(`insert into jobs values (1, 1, 'shown')`);
+    const token = mint({}, { sub: ann });
+    const head = async () => {
+      const answer = await fetch(`${portal.url}/rest/v1/jobs`, {
+        headers: { Authorization: `Bearer ${token}`, apikey: token },
+      });
+      await answer.arrayBuffer();
+      return answer.headers.get('Tidewire-Position');
+    };
+    const since = await head();
+    portal.sql(`insert into jobs values (2, 1, 'allowed')`);
+    portal.sql(`update customers set portal_user_id = '${bob}' where id = 1`);
+    portal.sql(`insert into jobs values (3, 1, 'secret')`);
+    await until(async () => (await head()) !== since);
+    await portal.restart();
+    const socket = new WebSocket(
+      `${portal.url.replace('http', 'ws')}/realtime/v1/websocket?vsn=2.0.0&apikey=${token}`,
+    );
+    t.after(() => socket.terminate());
+    const frames = [];
+    socket.on('message', (data) => frames.push(JSON.parse(data.toString())));
+    await new Promise((done) => socket.on('open', done));
+    const changes = [{ event: '*', schema: 'public', table: 'jobs' }];
+    const payload = {
+      config: { postgres_changes: changes, tidewire: { since } },
+      access_token: token,
+    };
+    socket.send(JSON.stringify(['1', '1', 'realtime:jobs', 'phx_join', payload]));
+    await until(() => frames.some((f) => f[4].message === 'caught_up'), {
+      says: () => JSON.stringify(frames),
     });
-    await answer.arrayBuffer();
-    return answer.headers.get('Tidewire-Position');
-  };
-  const since = await head();
-  portal.sql(`insert into jobs values (2, 1, 'allowed')`);
-  portal.sql(`update customers set portal_user_id = '${bob}' where id = 1`);
-  portal.sql(`insert into jobs values (3, 1, 'secret')`);
-  await until(async () => (await head()) !== since);
-  await portal.restart();
-  const socket = new WebSocket(
-    `${portal.url.replace('http', 'ws')}/realtime/v1/websocket?vsn=2.0.0&apikey=${token}`,
-  );
-  t.after(() => socket.terminate());
-  const frames = [];
-  socket.on('message', (data) => frames.push(JSON.parse(data.toString())));
-  await new Promise((done) => socket.on('open', done));
-  const changes = [{ event: '*', schema: 'public', table: 'jobs' }];
-  const payload = {
-    config: { postgres_changes: changes, tidewire: { since } },
-    access_token: token,
-  };
-  socket.send(JSON.stringify(['1', '1', 'realtime:jobs', 'phx_join', payload]));
-  await until(() => frames.some((f) => f[4].message === 'caught_up'), {
-    says: () => JSON.stringify(frames),
-  });
-  const join = frames.find((f) => f[3] === 'phx_reply');
-  assert.equal(join[4].response.tidewire.recovered, true);
-  const told = frames.filter((f) => f[3] === 'postgres_changes').map((f) => f[4].data.record.title);
-  // SQLite's log has no commit marks: what is read back at once is judged by the rights at its end,
-  // and the reader is told that its rights have changed.
-  assert.ok(!told.includes('secret'), `told ${told}`);
-  assert.ok(frames.some((f) => f[4].message === 'access_changed'));
-});
+    const join = frames.find((f) => f[3] === 'phx_reply');
+    assert.equal(join[4].response.tidewire.recovered, true);
+    const told = frames
+      .filter((f) => f[3] === 'postgres_changes')
+      .map((f) => f[4].data.record.title);
+    // SQLite's log has no commit marks: what is read back at once is judged by the rights at its end,
+    // and the reader is told that its rights have changed.
+    assert.ok(!told.includes('secret'), `told ${told}`);
+    assert.ok(frames.some((f) => f[4].message === 'access_changed'));
+  },
+);

@@ -24,7 +24,9 @@ const lead = (email, more = {}) => ({
 test('insert, update, upsert and delete, with returning, count and single', limit, async (t) => {
   const server = await startTidewire(t);
   const leads = () => client(server, mint({ workspace_id: 37 })).from('client_leads');
-  const inserted = await leads().insert([lead('a@x.com'), lead('b@x.com')]).select('lead_email');
+  const inserted = await leads()
+    .insert([lead('a@x.com'), lead('b@x.com')])
+    .select('lead_email');
   assert.equal(inserted.error, null);
   assert.equal(inserted.status, 201);
   assert.deepEqual(inserted.data, [{ lead_email: 'a@x.com' }, { lead_email: 'b@x.com' }]);
@@ -101,14 +103,14 @@ test('errors are PostgREST errors, and nothing of a refused write stays', limit,
   };
   assert.deepEqual(await codes(leads().insert([lead('b@x.com'), lead('a@x.com')])), [409, '23505']);
   assert.deepEqual(await codes(leads().insert({ ...lead('c@x.com'), nope: 1 })), [400, 'PGRST204']);
-  assert.deepEqual(
-    await codes(leads().insert(lead('c@x.com', { bison_lead_id: 'many' }))),
-    [400, '22P02'],
-  );
-  assert.deepEqual(
-    await codes(leads().insert({ workspace_id: 37, lead_email: 'c@x.com' })),
-    [400, '23502'],
-  );
+  assert.deepEqual(await codes(leads().insert(lead('c@x.com', { bison_lead_id: 'many' }))), [
+    400,
+    '22P02',
+  ]);
+  assert.deepEqual(await codes(leads().insert({ workspace_id: 37, lead_email: 'c@x.com' })), [
+    400,
+    '23502',
+  ]);
   assert.deepEqual(await codes(leads().update({ notes: 'all' }).gt('nope', 1)), [400, 'PGRST100']);
   assert.deepEqual(
     await codes(leads().update({ notes: 'x' }).neq('lead_email', 'a@x.com').select().single()),
