@@ -182,7 +182,7 @@ TEST_F(AbuseHttpTest, Case11And12LongProtocolsAndStrangeExtensionsAreDeclined) {
   const std::string token = TokenOf("anon");
   std::string offers;
   for (int i = 0; i < 500; ++i) offers += "permessage-deflate; x, ";
-  for (const std::string headers :
+  for (const std::string& headers :
        {"Sec-WebSocket-Protocol: b" + std::string(12 << 10, ' ') + "x\r\n",
         std::string("Sec-WebSocket-Extensions: constructor\r\n"),
         std::string("Sec-WebSocket-Extensions: __proto__; toString\r\n"),

@@ -232,7 +232,7 @@ TEST_F(AbuseWebSocketTest, Case41StrangeTopicsGetAnErrorAndLeakNothing) {
   listener->SendText(R"(["1","1","realtime:room","phx_join",{}])");
   EXPECT_THAT(listener->ReadFrame().payload, HasSubstr("\"ok\""));
   const auto client = Open();
-  for (const std::string topic :
+  for (const std::string& topic :
        {std::string(""), std::string("room"), std::string("realtime:"), "realtime:" + std::string(10'000, 'x'),
         std::string("realtime:a\\u0000b"), std::string("realtime:a\\r\\nb"), std::string("$sys.x"),
         std::string("phoenix2")}) {

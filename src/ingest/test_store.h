@@ -112,6 +112,8 @@ class TestStore {
     using std::regex;
     static const std::vector<std::pair<regex, std::string>> kRules = {
         {regex(R"(\btidewire_(?!job'))"), "tidewire."},
+        // The schema stays; its tables are emptied.
+        {regex(R"(drop table if exists tidewire\.(\w+))"), "truncate tidewire.$1"},
         {regex(R"(id integer primary key)"), "id bigint primary key"},
         {regex(R"(select raise\(abort, ('[^']*')\))"), "raise exception $1"},
         {regex(R"(create trigger (\w+) (before|after) (insert|update|delete) on ([\w.]+)( when ([^;]*?))? begin ([^$]*?) end(?=;|$))"),

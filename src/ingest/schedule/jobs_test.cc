@@ -222,7 +222,7 @@ TEST_F(JobsTest, TenantsAreSpreadOverTheSplayAndAlwaysAtTheSamePlace) {
   EXPECT_EQ(Runs(), "180");
   EXPECT_GT(std::stoi(Query("select count(distinct substr(started_at, 1, 19)) from tidewire_run")), 60);
   EXPECT_EQ(Query("select count(*) from (select tenant from tidewire_run group by tenant, "
-                  "substr(started_at, 15, 9) having count(*) = 3)"),
+                  "substr(started_at, 15, 9) having count(*) = 3) as spread"),
             "60");
 }
 
