@@ -44,13 +44,13 @@ async function start(t) {
     ['settle: 2m', 'settle: 1s'],
   );
   const rows = Array.from({ length: workspaceCount }, (_, i) => firstWorkspace + i)
-    .map((id) => `(${id}, 'Workspace ${id}', 1, 'America/New_York', 'demo-key-${id}')`)
+    .map((id) => `(${id}, 'Workspace ${id}', true, 'America/New_York', 'demo-key-${id}')`)
     .slice(2);
   edit('seed.sql', [
-    "  (38, 'Contoso', 1, 'America/New_York', 'demo-key-38')",
-    `  (38, 'Contoso', 1, 'America/New_York', 'demo-key-38'),\n${rows.join(',\n')}`,
+    "  (38, 'Contoso', true, 'America/New_York', 'demo-key-38')",
+    `  (38, 'Contoso', true, 'America/New_York', 'demo-key-38'),\n${rows.join(',\n')}`,
   ]);
-  edit('seed.sql', ["('outreach.fallback', 0)", "('outreach.fallback', 1)"]);
+  edit('seed.sql', ["('outreach.fallback', false)", "('outreach.fallback', true)"]);
   const server = await startTidewire(t, ['--config', join(config, 'tidewire.yaml')], {
     TIDEWIRE_OUTREACH_URL: `http://127.0.0.1:${platform.server.address().port}/api`,
   });
