@@ -66,10 +66,9 @@ Result<std::unique_ptr<PostgresStore>> PostgresStore::Open(const MainConfig& con
       PostgresOptions(config, random), *store->log_, files, *store, clock, random, metrics);
   store->claims_ = std::make_unique<ClaimsEvaluator>(
       ClaimsEvaluatorOptions{.dsn = config.store.dsn.Reveal()}, metrics);
-  store->readers_ = std::make_unique<query::PostgresReaders>(
-      query::PostgresReaderOptions{.dsn = config.store.dsn.Reveal(),
-                                   .threads = config.store.reader_threads + 1},
-      *store->log_, store->capture_->recent(), metrics);
+  store->readers_ = query::PostgresReaders::Start({.dsn = config.store.dsn.Reveal(),
+                                                   .threads = config.store.reader_threads + 1},
+                                                  *store->log_, store->capture_->recent(), metrics);
   return store;
 }
 

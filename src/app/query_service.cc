@@ -73,11 +73,13 @@ class QueryService::Ports final : public query::LoopPort, public query::Executor
   }
   void Submit(query::CallPtr call,
               std::function<void(query::CallResult<query::Execution>)> done) override {
-    service_.pool_->Submit(std::move(call), [this, done = std::move(done)](auto result) mutable {
-      service_.Post([done = std::move(done), result = std::move(result)]() mutable {
-        done(std::move(result));
-      });
-    });
+    // Never refused: the hub bounds how many wait.
+    (void)service_.pool_->Submit(
+        [this, call = std::move(call), done = std::move(done)](query::Engine& engine) mutable {
+          service_.Post([done = std::move(done), result = engine.Run(*call)]() mutable {
+            done(std::move(result));
+          });
+        });
   }
 
   std::vector<std::unique_ptr<LoopSide>>& sides() { return sides_; }
@@ -100,7 +102,7 @@ Result<std::unique_ptr<QueryService>> QueryService::Create(Wiring wiring) {
                                given.clock, given.random);
   // Without queries nothing runs, so nothing needs a connection.
   const uint32_t threads = given.catalogue->queries().empty() ? 0 : given.threads;
-  TW_ASSIGN_OR_RETURN(service->pool_, query::EnginePool::Start(*service->engines_, threads));
+  TW_ASSIGN_OR_RETURN(service->pool_, query::StartEngines(*service->engines_, threads));
   given.limits.executions_parallel_max = std::max(1u, threads);
   service->hub_ =
       std::make_unique<query::Hub>(given.limits, given.head, given.loops, *service->ports_,

@@ -198,53 +198,16 @@ Status PostgresReader::WaitForStream(postgres::Lsn lsn) {
               "the change stream is behind, so that the place of this read is not known; try again");
 }
 
-PostgresReaders::PostgresReaders(PostgresReaderOptions options, capture::CommitLog& log,
-                                 capture::RecentCommits& recent, telemetry::Registry& metrics)
-    : options_(std::move(options)),
-      tasks_total_(metrics.GetCounter("tidewire_reader_tasks_total", "Reads run by the pool.")),
-      refused_(metrics.GetCounter("tidewire_reader_refused_total",
-                                  "Reads refused because the pool's queue was full.")) {
-  for (uint32_t i = 0; i < options_.threads; ++i) {
-    readers_.push_back(std::make_unique<PostgresReader>(options_, log, recent));
-    threads_.emplace_back([this, reader = readers_.back().get()] { Run(*reader); });
+std::unique_ptr<PostgresReaders> PostgresReaders::Start(const PostgresReaderOptions& options,
+                                                        capture::CommitLog& log,
+                                                        capture::RecentCommits& recent,
+                                                        telemetry::Registry& metrics) {
+  std::vector<std::unique_ptr<PostgresReader>> readers;
+  for (uint32_t i = 0; i < options.threads; ++i) {
+    readers.push_back(std::make_unique<PostgresReader>(options, log, recent));
   }
-}
-
-PostgresReaders::~PostgresReaders() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
-}
-
-Status PostgresReaders::Submit(Task task) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (tasks_.size() >= options_.queue_tasks_max) {
-      refused_.Add();
-      return Fail(ErrorCode::kResourceExhausted, "too many reads are waiting; try again");
-    }
-    tasks_.push_back(std::move(task));
-  }
-  wake_.notify_one();
-  return {};
-}
-
-void PostgresReaders::Run(PostgresReader& reader) {
-  for (;;) {
-    Task task;
-    {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
-      if (stopping_) return;
-      task = std::move(tasks_.front());
-      tasks_.pop_front();
-    }
-    task(reader);
-    tasks_total_.Add();
-  }
+  return std::unique_ptr<PostgresReaders>(
+      new PostgresReaders(std::move(readers), CountedReads(options.queue_tasks_max, metrics)));
 }
 
 }  // namespace tw::query

@@ -7,18 +7,14 @@
 // decide each row, as text in the stream's own form.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
-#include <thread>
+#include <utility>
 #include <vector>
 
-#include "base/function.h"
 #include "base/result.h"
 #include "capture/postgres/commit_log.h"
 #include "capture/postgres/recent_commits.h"
@@ -26,6 +22,7 @@
 #include "postgres/connection.h"
 #include "query/table_query.h"
 #include "query/table_reader.h"
+#include "query/worker_pool.h"
 #include "telemetry/metrics.h"
 
 namespace tw::query {
@@ -44,9 +41,9 @@ struct ReadBudget;
 // One thread's connection: opened when it is needed, and again after it was lost.
 class PostgresReader {
  public:
-  PostgresReader(const PostgresReaderOptions& options, capture::CommitLog& log,
+  PostgresReader(PostgresReaderOptions options, capture::CommitLog& log,
                  capture::RecentCommits& recent)
-      : options_(options), log_(log), recent_(recent) {}
+      : options_(std::move(options)), log_(log), recent_(recent) {}
 
   // Errors: as ReadTable; kUnavailable: the database cannot be reached, or the stream does not come
   // to the read's place in time.
@@ -64,7 +61,7 @@ class PostgresReader {
                         TableResult& result);
   Status WaitForStream(postgres::Lsn lsn);
 
-  const PostgresReaderOptions& options_;
+  const PostgresReaderOptions options_;
   capture::CommitLog& log_;
   capture::RecentCommits& recent_;
   std::optional<postgres::Connection> connection_;
@@ -72,31 +69,16 @@ class PostgresReader {
   uint64_t skipped_ = 0;
 };
 
-// The threads. Any thread may submit.
-class PostgresReaders {
+class PostgresReaders final : public WorkerPool<PostgresReader> {
  public:
-  using Task = Function<void(PostgresReader&)>;
-
   // `log` and `recent` outlive the readers.
-  PostgresReaders(PostgresReaderOptions options, capture::CommitLog& log,
-                  capture::RecentCommits& recent, telemetry::Registry& metrics);
-  // Finishes the running tasks, drops the waiting ones.
-  ~PostgresReaders();
-  // Errors: kResourceExhausted when queue_tasks_max are waiting.
-  Status Submit(Task task);
+  static std::unique_ptr<PostgresReaders> Start(const PostgresReaderOptions& options,
+                                                capture::CommitLog& log,
+                                                capture::RecentCommits& recent,
+                                                telemetry::Registry& metrics);
 
  private:
-  void Run(PostgresReader& reader);
-
-  const PostgresReaderOptions options_;
-  telemetry::Counter& tasks_total_;
-  telemetry::Counter& refused_;
-  std::vector<std::unique_ptr<PostgresReader>> readers_;
-  std::mutex mutex_;  // Guards tasks_ and stopping_.
-  std::condition_variable wake_;
-  std::deque<Task> tasks_;
-  bool stopping_ = false;
-  std::vector<std::thread> threads_;
+  using WorkerPool::WorkerPool;
 };
 
 }  // namespace tw::query
