@@ -327,6 +327,21 @@ void Channel::SendCaughtUp(Position position) {
   SendPush("system", writer.Take());
 }
 
+void Channel::AppendVerdict(json::Writer& writer) const {
+  writer.Key("recovered");
+  if (verdict_.recovered) {
+    writer.Bool(*verdict_.recovered);
+  } else {
+    writer.Null();
+  }
+  writer.Key("reason");
+  if (verdict_.reason.empty()) {
+    writer.Null();
+  } else {
+    writer.String(verdict_.reason);
+  }
+}
+
 void Channel::SendJoinReply(Position position) {
   replied_ = true;
   if (verdict_.recovered) {
@@ -339,18 +354,8 @@ void Channel::SendJoinReply(Position position) {
     response += request_.bindings[i].echo;
   }
   json::Writer writer;
-  writer.Object().Key("position").String(ToString(position)).Key("recovered");
-  if (verdict_.recovered) {
-    writer.Bool(*verdict_.recovered);
-  } else {
-    writer.Null();
-  }
-  writer.Key("reason");
-  if (verdict_.reason.empty()) {
-    writer.Null();
-  } else {
-    writer.String(verdict_.reason);
-  }
+  writer.Object().Key("position").String(ToString(position));
+  AppendVerdict(writer);
   writer.Key("reconnect_jitter_max_ms");
   writer.Int(session_.services_.limits.reconnect_jitter_max.count());
   AppendSnapshotVerdict(writer);

@@ -162,6 +162,8 @@ class Channel {
   // There will be none: the channel begins at the loop's head without it.
   void GiveUpSnapshot(std::string_view reason);
   void AppendSnapshotVerdict(json::Writer& writer) const;
+  // The members "recovered" and "reason" of an open object.
+  void AppendVerdict(json::Writer& writer) const;
   // Sends what the connection takes; true behind the last page.
   bool SendPages();
   void OnSnapshotLate();

@@ -235,18 +235,8 @@ void Channel::SendChangesVerdict(Position position) {
   json::Writer writer;
   writer.Object().Key("extension").String("tidewire").Key("status").String("ok");
   writer.Key("message").String("changes").Key("channel").String(name());
-  writer.Key("position").String(ToString(position)).Key("recovered");
-  if (verdict_.recovered) {
-    writer.Bool(*verdict_.recovered);
-  } else {
-    writer.Null();
-  }
-  writer.Key("reason");
-  if (verdict_.reason.empty()) {
-    writer.Null();
-  } else {
-    writer.String(verdict_.reason);
-  }
+  writer.Key("position").String(ToString(position));
+  AppendVerdict(writer);
   writer.End();
   SendPush("system", writer.Take());
   told_offset_ = position.offset;
