@@ -115,31 +115,31 @@ std::string LastEventId(const Connection& connection, const Parameters& paramete
   return std::string(header.empty() ? Parameter(parameters, "last_event_id") : header);
 }
 
-void OpenSse(Connection& connection) {
+void OpenSse(Connection& connection, const Parameters& parameters, const Opening& opening) {
   Gateway& gateway = connection.gateway();
-  if (gateway.draining()) return RespondComeBack(connection, "draining");
-  const auto parameters = http::ParseQuery(connection.head().query);
-  if (!parameters.ok()) return connection.RespondError(400, parameters.error().message);
-  const auto opening = Judge(connection, *parameters, CredentialOf(connection.head()));
-  if (!opening) return;
-  const std::string last_event_id = LastEventId(connection, *parameters);
-  auto stream = std::make_unique<SseConnection>(gateway, connection.id(), *opening);
+  const std::string last_event_id = LastEventId(connection, parameters);
+  auto stream = std::make_unique<SseConnection>(gateway, connection.id(), opening);
   SseConnection& sse = *stream;
   connection.BecomeRealtime(SseConnection::Head(), std::move(stream));
-  Begin(sse.upstream(), last_event_id, *parameters);
+  Begin(sse.upstream(), last_event_id, parameters);
 }
 
-void OpenPoll(Connection& connection) {
+void OpenPoll(Connection& connection, const Parameters& parameters, const Opening& opening) {
   Gateway& gateway = connection.gateway();
-  if (gateway.draining()) return RespondComeBack(connection, "draining");
+  PollSession* const poll = gateway.AddPoll(opening);
+  if (poll == nullptr) return RespondComeBack(connection, "too many polling clients");
+  Begin(poll->upstream(), LastEventId(connection, parameters), parameters);
+  poll->AskFirst({&gateway, connection.id()});
+}
+
+// Once its turn has come: who it is, then its transport.
+template <void (*kOpen)(Connection&, const Parameters&, const Opening&)>
+void OpenHttp(Connection& connection) {
+  if (connection.gateway().draining()) return RespondComeBack(connection, "draining");
   const auto parameters = http::ParseQuery(connection.head().query);
   if (!parameters.ok()) return connection.RespondError(400, parameters.error().message);
   const auto opening = Judge(connection, *parameters, CredentialOf(connection.head()));
-  if (!opening) return;
-  PollSession* const poll = gateway.AddPoll(*opening);
-  if (poll == nullptr) return RespondComeBack(connection, "too many polling clients");
-  Begin(poll->upstream(), LastEventId(connection, *parameters), *parameters);
-  poll->AskFirst({&gateway, connection.id()});
+  if (opening) kOpen(connection, *parameters, *opening);
 }
 
 void RespondAccess(Connection& connection, SessionAccess access) {
@@ -211,12 +211,12 @@ void PollAgain(Connection& connection, const Parameters& parameters) {
 
 void HandleRealtime(Connection& connection) { Admit(connection, OpenWebSocket); }
 
-void HandleSse(Connection& connection) { Admit(connection, OpenSse); }
+void HandleSse(Connection& connection) { Admit(connection, OpenHttp<OpenSse>); }
 
 void HandlePoll(Connection& connection) {
   const auto parameters = http::ParseQuery(connection.head().query);
   if (!parameters.ok()) return connection.RespondError(400, parameters.error().message);
-  if (Parameter(*parameters, "session").empty()) return Admit(connection, OpenPoll);
+  if (Parameter(*parameters, "session").empty()) return Admit(connection, OpenHttp<OpenPoll>);
   PollAgain(connection, *parameters);
 }
 
