@@ -10,20 +10,6 @@ using postgres::QuoteIdentifier;
 namespace {
 
 constexpr std::string_view kOwnJobs = "tidewire_job";
-constexpr std::array<std::string_view, 7> kJobColumns = {
-    "job_type", "schedule", "endpoint", "last_run_at", "last_status", "last_error", "next_run_at"};
-
-std::string_view LevelText(AlertLevel level) {
-  switch (level) {
-    case AlertLevel::kInfo:
-      return "info";
-    case AlertLevel::kWarning:
-      return "warning";
-    case AlertLevel::kCritical:
-      return "critical";
-  }
-  return "";
-}
 
 StoredText NullIfEmpty(std::string_view text) {
   if (text.empty()) return std::nullopt;

@@ -2,6 +2,7 @@
 // Errors and thread as there.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -50,6 +51,13 @@ struct RunRecord {
   uint64_t records = 0;
   uint64_t changed = 0;
 };
+
+// What the jobs table shows of a job, beside job_name and is_active, where it has the column.
+inline constexpr std::array<std::string_view, 7> kJobColumns = {
+    "job_type", "schedule", "endpoint", "last_run_at", "last_status", "last_error", "next_run_at"};
+
+// An alert's level as it is stored: its name in the configuration.
+std::string_view LevelText(AlertLevel level);
 
 class PullEffects {
  public:

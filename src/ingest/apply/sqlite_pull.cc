@@ -99,21 +99,6 @@ create table if not exists tidewire_job(
 );
 )sql";
 
-constexpr std::string_view kJobColumns[] = {"job_type",    "schedule",   "endpoint",   "last_run_at",
-                                            "last_status", "last_error", "next_run_at"};
-
-std::string_view LevelText(AlertLevel level) {
-  switch (level) {
-    case AlertLevel::kInfo:
-      return "info";
-    case AlertLevel::kWarning:
-      return "warning";
-    case AlertLevel::kCritical:
-      return "critical";
-  }
-  return "";
-}
-
 }  // namespace
 
 Result<std::unique_ptr<SqlitePull>> SqlitePull::Create(
