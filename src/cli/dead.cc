@@ -78,11 +78,7 @@ Status Do(const DeadArguments& arguments) {
 }  // namespace
 
 ExitCode RunDead(const DeadArguments& arguments) {
-  const Status done = Do(arguments);
-  if (done.ok()) return ExitCode::kOk;
-  const ExitCode code = done.error().code == ErrorCode::kInvalidArgument ? ExitCode::kUsage
-                                                                         : ExitCodeOf(done.error());
-  return PrintError(arguments.format, done.error(), code);
+  return Finish(arguments.format, Do(arguments));
 }
 
 }  // namespace tw::cli

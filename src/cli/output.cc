@@ -18,6 +18,12 @@ ExitCode PrintError(Format format, const Error& error, ExitCode code) {
   return code;
 }
 
+ExitCode Finish(Format format, const Status& done) {
+  if (done.ok()) return ExitCode::kOk;
+  const bool usage = done.error().code == ErrorCode::kInvalidArgument;
+  return PrintError(format, done.error(), usage ? ExitCode::kUsage : ExitCodeOf(done.error()));
+}
+
 ExitCode ExitCodeOf(const Error& error) {
   switch (error.code) {
     case ErrorCode::kInvalidArgument:

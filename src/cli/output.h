@@ -24,6 +24,9 @@ enum class Format : uint8_t { kText, kJson };
 // Prints "tidewire: <message>" (or {"error":…,"code":…}) to standard error; returns `code`.
 ExitCode PrintError(Format format, const Error& error, ExitCode code);
 
+// kOk, or prints the error: kUsage for an argument that does not hold, else as ExitCodeOf.
+ExitCode Finish(Format format, const Status& done);
+
 // kConfig for what the user can mend in files, kRuntime for the rest.
 ExitCode ExitCodeOf(const Error& error);
 

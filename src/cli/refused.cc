@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "cli/database.h"
+#include "cli/operator_database.h"
 #include "json/json.h"
 
 namespace tw::cli {
@@ -52,17 +53,22 @@ std::string ArgumentOf(const RefusedArguments& arguments) {
 }
 
 Status Do(const RefusedArguments& arguments) {
-  TW_ASSIGN_OR_RETURN(auto database, OpenBeside(arguments.data_directory));
-  if (arguments.verb == RefusedVerb::kList) return List(database, arguments);
+  if (arguments.verb == RefusedVerb::kList) {
+    // In the server's own file, whatever its store is.
+    TW_ASSIGN_OR_RETURN(auto database, OpenBeside(arguments.data_directory));
+    return List(database, arguments);
+  }
   const bool named =
       !arguments.source.empty() || !arguments.reason.empty() || !arguments.id.empty();
   if (!named && !arguments.all) {
     return Fail(ErrorCode::kInvalidArgument, "name which: --id, --source, --reason or --all");
   }
   const bool release = arguments.verb == RefusedVerb::kRelease;
-  TW_ASSIGN_OR_RETURN(
-      const std::string result,
-      AskServer(database, release ? "refused_release" : "refused_discard", ArgumentOf(arguments)));
+  TW_ASSIGN_OR_RETURN(const auto database,
+                      OperatorDatabase::Open(arguments.data_directory, arguments.config));
+  TW_ASSIGN_OR_RETURN(const std::string result,
+                      database->AskServer(release ? "refused_release" : "refused_discard",
+                                          ArgumentOf(arguments)));
   if (arguments.format == Format::kJson) {
     std::printf("%s\n", result.c_str());
     return {};
@@ -86,11 +92,7 @@ Status Do(const RefusedArguments& arguments) {
 }  // namespace
 
 ExitCode RunRefused(const RefusedArguments& arguments) {
-  const Status done = Do(arguments);
-  if (done.ok()) return ExitCode::kOk;
-  const ExitCode code = done.error().code == ErrorCode::kInvalidArgument ? ExitCode::kUsage
-                                                                         : ExitCodeOf(done.error());
-  return PrintError(arguments.format, done.error(), code);
+  return Finish(arguments.format, Do(arguments));
 }
 
 }  // namespace tw::cli

@@ -12,6 +12,7 @@ enum class RefusedVerb : uint8_t { kList, kRelease, kDiscard };
 struct RefusedArguments {
   RefusedVerb verb = RefusedVerb::kList;
   std::string data_directory;  // Empty: ./data.
+  std::string config;          // Main file; needed when the server's store is PostgreSQL.
   // Filters; empty ones take everything.
   std::string source;
   std::string reason;

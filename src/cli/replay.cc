@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include "cli/database.h"
+#include "cli/operator_database.h"
 #include "json/json.h"
 
 namespace tw::cli {
@@ -57,8 +57,10 @@ void Print(const json::Value& result) {
 }
 
 Status Do(const ReplayArguments& arguments) {
-  TW_ASSIGN_OR_RETURN(auto database, OpenBeside(arguments.data_directory));
-  TW_ASSIGN_OR_RETURN(const std::string said, AskServer(database, "replay", ArgumentOf(arguments)));
+  TW_ASSIGN_OR_RETURN(const auto database,
+                      OperatorDatabase::Open(arguments.data_directory, arguments.config));
+  TW_ASSIGN_OR_RETURN(const std::string said,
+                      database->AskServer("replay", ArgumentOf(arguments)));
   TW_ASSIGN_OR_RETURN(const json::Document result, json::Parse(said));
   if (const auto error = result.root()["error"].AsString()) {
     return Fail(ErrorCode::kInvalidArgument, std::string(*error));

@@ -10,6 +10,7 @@ namespace tw::cli {
 
 struct ReplayArguments {
   std::string data_directory;  // Empty: ./data.
+  std::string config;          // Main file; needed when the server's store is PostgreSQL.
   std::string source;
   // Filters; empty ones take everything.
   std::string tenant;  // Its name.

@@ -149,6 +149,7 @@ void AddRefused(CLI::App& program, RefusedArguments& refused, const std::functio
   const auto add = [&](const char* name, const char* help, RefusedVerb what) {
     auto* sub = verb->add_subcommand(name, help);
     sub->add_option("--data", refused.data_directory, "The server's data directory (default: ./data)");
+    sub->add_option("--config", refused.config, "Its main file; needed when its store is PostgreSQL");
     sub->add_option("--id", refused.id, "Only this one");
     sub->add_option("--source", refused.source, "Only those of this source");
     sub->add_option("--reason", refused.reason, "Only those that were refused for this");
@@ -172,6 +173,7 @@ void AddRefused(CLI::App& program, RefusedArguments& refused, const std::functio
 void AddReplay(CLI::App& program, ReplayArguments& replay, const std::function<void()>& run) {
   auto* verb = program.add_subcommand("replay", "Apply logged deliveries once more");
   verb->add_option("--data", replay.data_directory, "The server's data directory (default: ./data)");
+  verb->add_option("--config", replay.config, "Its main file; needed when its store is PostgreSQL");
   verb->add_option("--source", replay.source, "Of this source")->required();
   verb->add_option("--tenant", replay.tenant, "Only those of the tenant of this name");
   verb->add_option("--type", replay.type, "Only those of this type");

@@ -252,6 +252,13 @@ test(
     assert.equal(tidewire('dead', 'retry', '--all').result, '1 applied, 0 still dead');
     assert.equal(await number(server, 'select count(*) from client_leads'), 1);
     assert.deepEqual(tidewire('dead', 'list'), []);
+    // Refused deliveries lie in the server's own file; what to do about them is asked in the database.
+    const path = server.info.hook_url.replace(/[^/]+$/, 'not-the-token');
+    assert.equal(await post(server, hookEvent('CONTACT_REPLIED', 2), { path }), 401);
+    await until(() => tidewire('refused', 'list').length === 1, { says: server.log });
+    assert.equal(tidewire('refused', 'discard', '--all').discarded, 1);
+    assert.deepEqual(tidewire('refused', 'list'), []);
+    assert.throws(() => tidewire('replay', '--source', 'outreach'), /is not replayed/);
     // Without the configuration the verbs say what they need.
     assert.throws(
       () => execFileSync(binary(), ['dead', 'list', '--data', server.data], { stdio: 'pipe' }),
