@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import WebSocket from 'ws';
-import { binary, secret } from './server.mjs';
+import { launchServe } from './server.mjs';
 
 /**
  * `tidewire serve` with files of the test's own, or with those that a function of their directory
@@ -19,48 +19,30 @@ export async function serve(t, files, { env = {} } = {}) {
   const all = typeof files === 'function' ? files(directory) : files;
   for (const [name, text] of Object.entries(all)) writeFileSync(join(directory, name), text);
   const data = join(directory, 'data');
-  let listen = '127.0.0.1:0';
-  let child;
-  let exited;
-  let log = '';
-  const launch = async () => {
-    const args = ['serve', '--config', join(directory, 'tidewire.yaml'), '--data', data];
-    child = spawn(binary(), [...args, '--listen', listen, '--json'], {
-      env: { ...process.env, TIDEWIRE_JWT_SECRET: secret, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    child.stderr.on('data', (bytes) => (log = (log + bytes).slice(-50_000)));
-    exited = new Promise((done) => child.on('exit', done));
-    const line = await new Promise((done, fail) => {
-      createInterface({ input: child.stdout }).once('line', done);
-      void exited.then((code) => fail(new Error(`ended with ${code}\n${log}`)));
-    });
-    const url = JSON.parse(line).url.replace(/\/$/, '');
-    listen = new URL(url).host;
-    return url;
-  };
+  let running = await launchServe(directory, '127.0.0.1:0', env);
+  const listen = new URL(running.info.url).host;
   const server = {
     directory,
     data,
-    url: await launch(),
+    url: running.info.url.replace(/\/$/, ''),
     database: join(data, 'tidewire.db'),
-    log: () => log,
-    pid: () => child.pid,
-    signal: (name) => child.kill(name),
+    log: () => running.log(),
+    pid: () => running.child.pid,
+    signal: (name) => running.child.kill(name),
     write: (name, text) => writeFileSync(join(directory, name), text),
     sql: (text) =>
       execFileSync('sqlite3', ['-cmd', '.timeout 5000', join(data, 'tidewire.db'), text], {
         encoding: 'utf8',
       }),
     async restart(signal = 'SIGKILL') {
-      child.kill(signal);
-      await exited;
-      await launch();
+      running.child.kill(signal);
+      await running.exited;
+      running = await launchServe(directory, listen, env);
     },
   };
   t.after(async () => {
-    child.kill('SIGKILL');
-    await exited;
+    running.child.kill('SIGKILL');
+    await running.exited;
     rmSync(directory, { recursive: true, force: true });
   });
   return server;

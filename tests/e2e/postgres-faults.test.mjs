@@ -5,46 +5,16 @@ import { execFileSync, spawn } from 'node:child_process';
 import { appendFileSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import WebSocket from 'ws';
 import { PostgresCluster } from './postgres-cluster.mjs';
-import { binary, mint, secret, until } from './server.mjs';
+import { launchServe, mint, until } from './server.mjs';
 
 const limit = { timeout: 180_000 };
 const reader = '00000000-0000-0000-0000-00000000000a';
 const schema = `create role authenticated nologin;
 create table notes(id bigint primary key, body text);
 grant usage on schema public to authenticated; grant select on notes to authenticated;`;
-
-async function launch(directory, listen) {
-  const child = spawn(
-    binary(),
-    [
-      'serve',
-      '--json',
-      '--config',
-      join(directory, 'tidewire.yaml'),
-      '--data',
-      join(directory, 'data'),
-      '--listen',
-      listen,
-    ],
-    { env: { ...process.env, TIDEWIRE_JWT_SECRET: secret }, stdio: ['ignore', 'pipe', 'pipe'] },
-  );
-  let log = '';
-  child.stderr.on('data', (bytes) => (log = (log + bytes).slice(-40_000)));
-  const exited = new Promise((done) => child.on('exit', (code) => done(code)));
-  const info = await Promise.race([
-    new Promise((done) =>
-      createInterface({ input: child.stdout }).once('line', (line) => done(JSON.parse(line))),
-    ),
-    exited.then((code) => {
-      throw new Error(`ended at start: ${code}\n${log}`);
-    }),
-  ]);
-  return { child, info, exited, log: () => log };
-}
 
 /** A cluster of the test's own, one table, and a server that follows it. */
 async function follow(t, { settings = {}, store = '' } = {}) {
@@ -65,7 +35,7 @@ ${store}tables: { notes: {} }
 `,
   );
   dsn(cluster.dsn());
-  let running = await launch(directory, '127.0.0.1:0');
+  let running = await launchServe(directory, '127.0.0.1:0');
   const listen = new URL(running.info.url).host;
   const server = {
     cluster,
@@ -78,7 +48,7 @@ ${store}tables: { notes: {} }
       await running.exited;
     },
     async restart() {
-      running = await launch(directory, listen);
+      running = await launchServe(directory, listen);
     },
     status: (status) =>
       until(async () => (await server.health().catch(() => ({}))).status === status, {

@@ -1,15 +1,14 @@
 // A database that other programs write, followed by the real binary; unmodified supabase-js and psql.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { createClient } from '@supabase/supabase-js';
 import WebSocket from 'ws';
 import { PostgresCluster } from './postgres-cluster.mjs';
-import { binary, mint, secret, until } from './server.mjs';
+import { binary, launchServe, mint, secret, until } from './server.mjs';
 
 const limit = { timeout: 120_000 };
 const ada = '00000000-0000-0000-0000-00000000000a';
@@ -41,34 +40,6 @@ before(async () => {
 });
 after(async () => cluster?.remove());
 
-async function launch(directory, listen) {
-  const child = spawn(
-    binary(),
-    [
-      'serve',
-      '--json',
-      '--config',
-      join(directory, 'tidewire.yaml'),
-      '--data',
-      join(directory, 'data'),
-      '--listen',
-      listen,
-    ],
-    { env: { ...process.env, TIDEWIRE_JWT_SECRET: secret }, stdio: ['ignore', 'pipe', 'pipe'] },
-  );
-  let log = '';
-  child.stderr.on('data', (bytes) => (log = (log + bytes).slice(-40_000)));
-  const exited = new Promise((done) => child.on('exit', (code) => done(code)));
-  const lines = createInterface({ input: child.stdout });
-  const info = await Promise.race([
-    new Promise((done) => lines.once('line', (line) => done(JSON.parse(line)))),
-    exited.then((code) => {
-      throw new Error(`ended at start: ${code}\n${log}`);
-    }),
-  ]);
-  return { child, info, exited, log: () => log };
-}
-
 /** A database with the portal's tables, and a server that follows it. */
 async function follow(t, { wait = true } = {}) {
   const database = `portal${++databases}`;
@@ -87,7 +58,7 @@ store:
 `,
   );
   writeFileSync(join(directory, 'dsn'), cluster.dsn(database));
-  let running = await launch(directory, '127.0.0.1:0');
+  let running = await launchServe(directory, '127.0.0.1:0');
   const listen = new URL(running.info.url).host;
   const server = {
     database,
@@ -101,7 +72,7 @@ store:
       await running.exited;
     },
     async restart() {
-      running = await launch(directory, listen);
+      running = await launchServe(directory, listen);
     },
   };
   t.after(async () => {

@@ -1,15 +1,11 @@
 // Policies that look into other tables (the customer portal of S2.2), on the embedded store: the
 // real binary, unmodified supabase-js, and the sqlite3 shell as the program that writes.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { createClient } from '@supabase/supabase-js';
 import WebSocket from 'ws';
-import { binary, mint, secret, until } from './server.mjs';
+import { serve } from './follow.mjs';
+import { mint, until } from './server.mjs';
 
 const limit = { timeout: 60_000 };
 const ann = '11111111-1111-4111-8111-111111111111';
@@ -40,50 +36,12 @@ create table if not exists customers(id integer primary key, portal_user_id uuid
 create table if not exists jobs(id integer primary key, customer_id integer, title text);
 `;
 
-async function startPortal(t) {
-  const directory = mkdtempSync(join(tmpdir(), 'tidewire-rights-'));
-  writeFileSync(join(directory, 'tidewire.yaml'), config);
-  writeFileSync(join(directory, 'schema.sql'), schema);
-  const data = join(directory, 'data');
-  let listen = '127.0.0.1:0';
-  let child;
-  let exited;
-  const launch = async () => {
-    const args = ['serve', '--config', join(directory, 'tidewire.yaml'), '--data', data];
-    child = spawn(binary(), [...args, '--listen', listen, '--json'], {
-      env: { ...process.env, TIDEWIRE_JWT_SECRET: secret, RIGHTS_ANON_KEY: anonKey },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let log = '';
-    child.stderr.on('data', (bytes) => (log += bytes));
-    exited = new Promise((done) => child.on('exit', done));
-    const line = await new Promise((done, fail) => {
-      createInterface({ input: child.stdout }).once('line', done);
-      void exited.then((code) => fail(new Error(`ended with ${code}\n${log}`)));
-    });
-    const url = JSON.parse(line).url.replace(/\/$/, '');
-    listen = new URL(url).host;
-    return url;
-  };
-  const portal = {
-    url: await launch(),
-    sql: (text) =>
-      execFileSync('sqlite3', ['-cmd', '.timeout 5000', join(data, 'tidewire.db'), text], {
-        encoding: 'utf8',
-      }),
-    async restart() {
-      child.kill('SIGKILL');
-      await exited;
-      await launch();
-    },
-  };
-  t.after(async () => {
-    child.kill('SIGKILL');
-    await exited;
-    rmSync(directory, { recursive: true, force: true });
-  });
-  return portal;
-}
+const startPortal = (t) =>
+  serve(
+    t,
+    { 'tidewire.yaml': config, 'schema.sql': schema },
+    { env: { RIGHTS_ANON_KEY: anonKey } },
+  );
 
 async function follow(t, portal, sub) {
   const token = mint({}, { sub });

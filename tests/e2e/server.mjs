@@ -22,15 +22,14 @@ export function binary() {
 
 const environment = { ...process.env, TIDEWIRE_JWT_SECRET: secret };
 
-/** Starts `tidewire dev`; resolves when it has printed where it listens. */
-async function launch(data, listen, args, extra) {
-  const child = spawn(
-    binary(),
-    ['dev', '--json', '--listen', listen, '--data', data, '--no-demo-traffic', ...args],
-    { env: { ...environment, ...extra }, stdio: ['ignore', 'pipe', 'pipe'] },
-  );
+/** Starts the binary with `args`; resolves when it has printed where it listens. */
+async function launch(args, extra) {
+  const child = spawn(binary(), args, {
+    env: { ...environment, ...extra },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let log = '';
-  child.stderr.on('data', (bytes) => (log = (log + bytes).slice(-20_000)));
+  child.stderr.on('data', (bytes) => (log = (log + bytes).slice(-50_000)));
   const exited = new Promise((done) => child.on('exit', (code, signal) => done({ code, signal })));
   const lines = createInterface({ input: child.stdout });
   const info = await new Promise((done, fail) => {
@@ -51,13 +50,30 @@ async function launch(data, listen, args, extra) {
   return { child, info, exited, log: () => log };
 }
 
+/** `tidewire serve` with the tidewire.yaml of a directory, and its data below it. */
+export const launchServe = (directory, listen, extra = {}) =>
+  launch(
+    [
+      'serve',
+      '--json',
+      ...['--config', join(directory, 'tidewire.yaml'), '--data', join(directory, 'data')],
+      ...['--listen', listen],
+    ],
+    extra,
+  );
+
 /**
  * A server of the test's own, in a fresh data directory, without demo traffic.
  * `t.after` ends it and removes the directory.
  */
 export async function startTidewire(t, args = [], extra = {}) {
   const data = mkdtempSync(join(tmpdir(), 'tidewire-e2e-'));
-  let running = await launch(data, '127.0.0.1:0', args, extra);
+  const dev = (listen) =>
+    launch(
+      ['dev', '--json', '--listen', listen, '--data', data, '--no-demo-traffic', ...args],
+      extra,
+    );
+  let running = await dev('127.0.0.1:0');
   const listen = new URL(running.info.url).host;
   const server = {
     data,
@@ -76,7 +92,7 @@ export async function startTidewire(t, args = [], extra = {}) {
     },
     /** Starts it again on the same port and data. */
     async restart() {
-      running = await launch(data, listen, args, extra);
+      running = await dev(listen);
       server.info = running.info;
     },
   };
