@@ -49,6 +49,11 @@ test('rows appear, move and go; counters and webhook health follow', limit, asyn
   await metric(page, 'bounced_mtd', 1);
   await page.waitForSelector('[data-testid=health][data-status=healthy]');
   await page.waitForSelector('[data-testid=feed] li');
+  // Each change is told once, though both a table and a query's rows bring it.
+  assert.equal(await page.locator('[data-testid=feed] li.feed-move').count(), 1);
+  const added = await page.locator('[data-testid=feed] li.feed-insert b').allTextContents();
+  assert.ok(added.length >= 3);
+  assert.deepEqual([...new Set(added)], added);
   assert.deepEqual(problems, []);
 });
 

@@ -35,7 +35,8 @@ export interface AttachOptions {
   readonly retryMs?: number;
   /** Where mutations wait while offline; see `@tidewire/client/offline`. */
   readonly queue?: MutationQueue;
-  /** Told of each change as it arrives, before its window closes. */
+  /** Told of each change as it arrives, before its window closes; once, by however many streams it
+   * comes. */
   readonly onChange?: (change: Change) => void;
   /** Told of each subscription's verdict after a reconnect. */
   readonly onVerdict?: (verdict: Verdict, table: string) => void;
@@ -67,6 +68,9 @@ interface Mark {
   /** A result older than `position` was refetched once already. */
   refetched: boolean;
 }
+
+/** Changes remembered as told. Streams of one connection are not further apart. */
+const toldMax = 1024;
 
 /** Actions after which a fetch has ended, in whatever way. */
 const settling: ReadonlySet<string> = new Set(['success', 'error', 'setState']);
@@ -132,6 +136,8 @@ export class Engine implements Attachment {
   #scheduled = false;
   #showing = false;
   #detached = false;
+  /** The latest changes that were told, oldest first. */
+  #told = new Set<string>();
   #unsubscribeCache: () => void;
 
   constructor(client: Client, queryClient: QueryClient, options: AttachOptions) {
@@ -173,7 +179,7 @@ export class Engine implements Attachment {
       ...(filter && { filter }),
       onChange: (change) => {
         this.#mark(keys, change.position);
-        this.#options.onChange?.(change);
+        this.onStreamChange(change);
       },
       onVerdict: (verdict) => {
         lost = !verdict.recovered;
@@ -247,7 +253,15 @@ export class Engine implements Attachment {
     this.#mark([query.queryKey], position);
   }
 
+  /** A watched table's, or that of a query's rows: the same change may come by both. */
   onStreamChange(change: Change): void {
+    const { table, position } = change;
+    const id = `${table}@${position}`;
+    if (position !== null) {
+      if (this.#told.has(id)) return;
+      this.#told.add(id);
+      if (this.#told.size > toldMax) this.#told.delete(this.#told.values().next().value!);
+    }
     this.#options.onChange?.(change);
   }
 

@@ -93,6 +93,33 @@ it('refetches the active queries of a changed table, once per window, and no oth
   expect(queries.getQueryState(['leads', 'idle'])!.isInvalidated).toBe(true);
 });
 
+it('tells of a change once, though a watched table and the rows of two queries bring it', async () => {
+  attachment.detach();
+  const told: unknown[] = [];
+  attachment = attachQueryClient(fake as unknown as Client, queries, {
+    tables: { leads: [['leads']] },
+    onChange: ({ position }) => told.push(position),
+  });
+  for (const stage of ['new', 'won']) {
+    const options = realtimeQueryOptions(fake as unknown as Client, {
+      queryKey: ['leads', stage],
+      table: 'leads',
+      key: ['id'],
+      filters: { stage: `eq.${stage}` },
+    });
+    undo.push(new QueryObserver(queries, options as never).subscribe(() => {}));
+  }
+  await wait(5);
+  fake.live('leads');
+  expect(fake.subscriptions.filter((each) => each.open).length).toBeGreaterThan(1);
+  fake.change('leads', 'e:1');
+  fake.change('leads', 'e:2');
+  // Without a position nothing says whether two are one.
+  fake.change('leads', null);
+  expect(told.filter((position) => position !== null)).toEqual(['e:1', 'e:2']);
+  expect(told).toContain(null);
+});
+
 it('does not lose a change that comes during the first fetch', async () => {
   let server = 'old';
   let fetches = 0;
