@@ -169,16 +169,18 @@ class PostgresCaptureTest : public ::testing::Test {
     }
     ASSERT_EQ(capture_->degraded(), "");
   }
-  // The walsender needs a moment to notice that its client has gone.
-  void WaitUntilSlotIsFree() {
+  // The walsender needs a moment to notice that its client has gone; until then its slot cannot be
+  // dropped.
+  void WaitUntilSlotIsFree() { WaitUntilSlotIsFree(options_.source.slot); }
+  void WaitUntilSlotIsFree(const std::string& slot) {
     const auto until = SystemClock().Mono() + kPatience;
     while (SystemClock().Mono() < until) {
       const auto active = sql_->Query("select from pg_replication_slots where slot_name = $1 and"
-                                      " active", {postgres::Parameter(options_.source.slot)});
+                                      " active", {postgres::Parameter(slot)});
       if (active.ok() && active->empty()) return;
       std::this_thread::sleep_for(std::chrono::milliseconds{2});
     }
-      FAIL() << "the slot stays active";
+    FAIL() << "the slot stays active";
   }
   // Waits until the log has synced everything up to the sink's head.
   void WaitUntilDurable() {
@@ -351,6 +353,7 @@ TEST_F(PostgresCaptureTest, AnotherFollowerComputesTheSamePositions) {
     EXPECT_TRUE(other_sink.WaitForChanges(70));
     EXPECT_EQ(sink_.head(), other_sink.head());
   }
+  WaitUntilSlotIsFree(other_options.source.slot);
   EXPECT_THAT(sql_->Query("select pg_drop_replication_slot($1)",
                           {postgres::Parameter(other_options.source.slot)}), IsOk());
 }
