@@ -1,7 +1,6 @@
 #include "app/server.h"
 
 #include <algorithm>
-#include <optional>
 #include <thread>
 
 #include "app/auth_keys.h"
@@ -483,26 +482,24 @@ void Server::Parts::Drain(std::chrono::milliseconds window) {
 // Everything is judged before anything is changed.
 Result<ReloadReport> Server::Parts::Reload(const Configuration& next) {
   ReloadPlan plan = PlanReload(configuration, next);
-  std::optional<Sources> sources;
+  TW_RETURN_IF_ERROR(MakeKey(next.main.auth));
   if (plan.sources) {
     TW_RETURN_IF_ERROR(CheckOutbound(next.main.outbound));
-    TW_ASSIGN_OR_RETURN(sources, store_thread->Ask([&]() -> Result<Sources> {
+    TW_ASSIGN_OR_RETURN(Sources sources, store_thread->Ask([&]() -> Result<Sources> {
       return CompileSources(next, prepared.store->database());
     }));
-    TW_RETURN_IF_ERROR(ingest::CheckJobs(*sources));
-    TW_RETURN_IF_ERROR(ingest::EndpointSet::Create(*sources));
+    TW_RETURN_IF_ERROR(ingest::CheckJobs(sources));
+    TW_RETURN_IF_ERROR(ingest::EndpointSet::Create(sources));
+    for (std::string& change : SourceChanges(ingest->sources(), sources)) {
+      plan.report.applied.push_back(std::move(change));
+    }
+    TW_RETURN_IF_ERROR(ReplaceSources(next, std::move(sources)));
   }
   TW_RETURN_IF_ERROR(key_ring->Reload(next.main.auth));
   if (configuration.tls != nullptr && next.tls != nullptr) {
     for (const auto& parts : loops) {
       parts->loop.Post([&slot = parts->tls, tls = next.tls] { slot = tls; });
     }
-  }
-  if (sources) {
-    for (std::string& change : SourceChanges(ingest->sources(), *sources)) {
-      plan.report.applied.push_back(std::move(change));
-    }
-    TW_RETURN_IF_ERROR(ReplaceSources(next, std::move(*sources)));
   }
   configuration.main.auth = next.main.auth;
   return std::move(plan.report);
