@@ -19,6 +19,8 @@ namespace {
 
 // Functions of one connection; more than a catalogue has programs unless it changes all the time.
 constexpr size_t kFunctionsMax = 1'000;
+// Readers remembered for having taken too long.
+constexpr size_t kSlowReadersKept = 1'000;
 
 // JSON of arrays and composites does not tell all values apart that the database does.
 bool IsExactJson(std::string_view text, std::string_view type) {
@@ -174,6 +176,7 @@ Result<std::string> DatabaseTier::FunctionFor(const Access& access) {
 Result<std::vector<DatabaseAnswer>> DatabaseTier::Ask(std::span<const DatabaseQuestion> questions) {
   std::vector<DatabaseAnswer> answers(questions.size());
   std::map<std::string, Group> groups;
+  std::map<std::string, Group> slow;
   for (size_t i = 0; i < questions.size(); ++i) {
     answers[i].rows.assign(questions[i].rows.size(), RowVerdict::kHidden);
     auto function = FunctionFor(*questions[i].reader);
@@ -184,13 +187,15 @@ Result<std::vector<DatabaseAnswer>> DatabaseTier::Ask(std::span<const DatabaseQu
       answers[i].error = function.error();
       continue;
     }
-    Group& group = groups[*function];
+    // Whoever took too long before keeps nobody waiting again.
+    Group& group = (slow_.contains(questions[i].reader->key()) ? slow : groups)[*function];
     group.predicate = questions[i].reader->program().database();
     group.function = *function;
     group.questions.push_back(&questions[i]);
     group.answers.push_back(&answers[i]);
   }
   for (const auto& [name, group] : groups) TW_RETURN_IF_ERROR(AskGroup(group));
+  for (const auto& [name, group] : slow) TW_RETURN_IF_ERROR(AskEach(group));
   return answers;
 }
 
@@ -274,7 +279,14 @@ Status DatabaseTier::AskEach(const Group& group) {
       Call one(group);
       one.Add(reader);
       asked = Run(one, limits_.reader_time_max);
-      if (!asked.ok()) ++slow;
+      const std::string& key = group.questions[reader]->reader->key();
+      if (asked.ok()) {
+        slow_.erase(key);
+      } else {
+        ++slow;
+        if (slow_.size() >= kSlowReadersKept) slow_.clear();
+        slow_.insert(key);
+      }
     }
     if (!asked.ok()) {
       if (connection_.broken()) return asked;

@@ -9,9 +9,11 @@
 // counts, a grant committed since may let an image through.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -91,6 +93,7 @@ class DatabaseTier {
   postgres::Connection connection_;
   Limits limits_;
   std::map<std::string, std::string, std::less<>> functions_;  // By what they hold.
+  std::set<std::string> slow_;  // Keys of readers that took too long, and are asked last.
 };
 
 }  // namespace tw::policy

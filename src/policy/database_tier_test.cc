@@ -262,6 +262,23 @@ TEST_F(DatabaseTierCasesTest, HelpersThatReadTablesSeeThemAsTheDatabaseDoes) {
   const DatabasePredicate& predicate = *a->program().database();
   EXPECT_THAT(predicate.reads,
               ::testing::ElementsAre(std::pair<std::string, std::string>("public", "members")));
+  EXPECT_FALSE(predicate.reads_more);
+}
+
+TEST_F(DatabaseTierCasesTest, WhatNoTextTellsIsSaidToReadMore) {
+  Run("create table public.members(org int); create table public.docs(id int primary key, org "
+      "int); create function public.belongs(wanted int) returns bool language plpgsql stable as $$ "
+      "declare found bool; begin execute 'select exists (select 1 from members where org = $1)' "
+      "into found using wanted; return found; end $$; create function public.recent(at int) "
+      "returns "
+      "bool language plpgsql stable as $$ begin return at > extract(epoch from now()); end $$; "
+      "create policy p on public.docs for select using (public.belongs(org))");
+  Read();
+  EXPECT_TRUE(Join("{}")->program().database()->reads_more);
+  Run("drop policy p on public.docs; create policy p on public.docs for select using "
+      "(public.recent(org))");
+  Read();
+  EXPECT_TRUE(Join("{}")->program().database()->reads_more);
 }
 
 // D6: one reader's failing policy is that reader's alone, and one row's that row's.

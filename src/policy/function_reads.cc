@@ -11,6 +11,14 @@
 namespace tw::policy {
 namespace {
 
+// Built-in functions over sets of values, which look at nothing else.
+bool IsAggregate(std::string_view name) {
+  static constexpr std::string_view kNames[] = {"array_agg", "avg",       "bool_and",   "bool_or",
+                                                "count",     "every",     "max",        "min",
+                                                "sum",       "jsonb_agg", "string_agg", "unnest"};
+  return std::ranges::find(kNames, name) != std::end(kNames);
+}
+
 // Collects what a text reads; functions and tables are looked into once.
 class Collector {
  public:
@@ -79,7 +87,7 @@ class Collector {
     const size_t arguments = call["args"].items().size();
     const std::string key = std::string(name.name) + "/" + std::to_string(arguments);
     const bool builtin = name.schema.empty() || name.schema == "pg_catalog";
-    if (builtin && schema_.builtins.contains(key)) return;
+    if (builtin && (schema_.builtins.contains(key) || IsAggregate(name.name))) return;
     bool found = false;
     for (const SchemaFunction& function : schema_.functions) {
       if (function.name != name.name) continue;

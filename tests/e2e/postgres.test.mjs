@@ -369,11 +369,14 @@ test('doctor names what is missing and the SQL that mends it', limit, async (t) 
   );
   assert.deepEqual(mends('RowSecurityHidesInnerRows'), ['alter role "follower" bypassrls']);
   assert.ok(mends('RowSecurityHidesRows').length > 0);
+  assert.deepEqual(mends('NoTemporary'), []);
+  await server.psql(`revoke temporary on database ${server.database} from public`);
   await server.psql('grant authenticated, anon to follower');
   const after = doctor(cluster.dsn(server.database, 'follower')).findings.map(
     (finding) => finding.code,
   );
   assert.ok(!after.includes('RoleNotAssumable'));
+  assert.ok(after.includes('NoTemporary'));
   assert.equal(doctor(cluster.dsn('no_such_database')).code, 3);
   assert.equal(doctor('postgres://postgres@127.0.0.1:1/x').code, 5);
   const secretly = doctor('postgres://u:s3cret@127.0.0.1:99999/x');
