@@ -1,6 +1,7 @@
 // What the configuration says of channels: who may use them, what is kept, what is too much.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -132,8 +133,16 @@ constexpr void Describe(config::Of<PresenceConfig> auto& config, auto&& field) {
         "Memory of all channels' members, per event loop; more are refused.");
 }
 
+enum class DeletesTo : uint8_t { kReaders, kFollowers };
+
+constexpr auto ConfigNames(DeletesTo) {
+  return std::array{config::Named{DeletesTo::kReaders, "readers"},
+                    config::Named{DeletesTo::kFollowers, "followers"}};
+}
+
 struct ChannelsConfig {
   bool private_only = false;
+  DeletesTo deletes = DeletesTo::kReaders;
   std::vector<ChannelPolicyConfig> policies;
   PresenceConfig presence;
   BroadcastHistoryConfig history;
@@ -144,6 +153,10 @@ struct ChannelsConfig {
 
 constexpr void Describe(config::Of<ChannelsConfig> auto& config, auto&& field) {
   field("private_only", config.private_only, "Whether channels that are not private are refused.");
+  field("deletes", config.deletes,
+        "Who is told of a DELETE: readers, who could see the row; followers, as Supabase does it: all "
+        "who follow the table and whose filter fits, without row-level security the whole row, with "
+        "it the primary key.");
   field("policies", config.policies,
         "Who may use private channels, as on realtime.messages; none: nobody but service_role.");
   field("presence", config.presence, "Who is there.");

@@ -18,6 +18,7 @@
 #include "session/live_queries.h"
 #include "session/session.h"
 #include "session/snapshot_desk.h"
+#include "session/verdict_book.h"
 
 namespace tw::app {
 
@@ -47,6 +48,8 @@ struct LoopParts {
   std::unique_ptr<session::ChannelBus> bus;
   std::unique_ptr<auth::TokenVerifier> verifier;
   std::unique_ptr<session::RightsSource> rights;  // Null on the embedded store.
+  std::unique_ptr<session::DatabaseJudge> judge;          // The same.
+  std::unique_ptr<session::VerdictBook> verdicts;         // The same.
   std::unique_ptr<session::SnapshotSource> snapshot_source;
   std::unique_ptr<session::SnapshotDesk> snapshots;
   std::unique_ptr<session::SessionServices> services;

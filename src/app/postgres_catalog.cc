@@ -16,8 +16,8 @@ void LogPlacements(const std::vector<Placement>& placements) {
   for (const Placement& placement : placements) {
     if (placement.tier != Placement::Tier::kDatabase) continue;
     telemetry::Log(telemetry::Level::kWarning, "PolicyNotCompiled",
-                   "a table's policies are decided by the database only: this role gets no changes "
-                   "of its rows",
+                   "the database is asked about each change of this table's rows, because its "
+                   "policies for this role are not decided in memory",
                    {{"table", placement.schema + "." + placement.table},
                     {"role", placement.role},
                     {"reason", placement.reason}});

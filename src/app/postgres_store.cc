@@ -66,6 +66,7 @@ Result<std::unique_ptr<PostgresStore>> PostgresStore::Open(const MainConfig& con
       PostgresOptions(config, random), *store->log_, files, *store, clock, random, metrics);
   store->claims_ = std::make_unique<ClaimsEvaluator>(
       ClaimsEvaluatorOptions{.dsn = config.store.dsn.Reveal()}, metrics);
+  store->judges_ = std::make_unique<DatabaseJudges>(config.store.dsn.Reveal(), clock, metrics);
   store->readers_ = query::PostgresReaders::Start({.dsn = config.store.dsn.Reveal(),
                                                    .threads = config.store.reader_threads + 1},
                                                   *store->log_, store->capture_->recent(), metrics);
@@ -79,6 +80,7 @@ void PostgresStore::Start() { capture_->Start(); }
 void PostgresStore::Stop() {
   capture_->Stop();
   claims_.reset();
+  judges_.reset();
   readers_.reset();
 }
 

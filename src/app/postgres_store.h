@@ -10,6 +10,7 @@
 
 #include "app/claims_evaluator.h"
 #include "app/configuration.h"
+#include "app/database_judge.h"
 #include "app/loop_parts.h"
 #include "base/clock.h"
 #include "base/random.h"
@@ -46,6 +47,7 @@ class PostgresStore final : public capture::PostgresSink {
   capture::CommitLog& log() { return *log_; }
   query::PostgresReaders& readers() { return *readers_; }
   ClaimsEvaluator& claims() { return *claims_; }
+  DatabaseJudges& judges() { return *judges_; }
 
   void OnHistory(Position head) override;
   Status OnCatalog(const std::vector<RelationPtr>& relations, postgres::Connection& sql) override;
@@ -67,6 +69,7 @@ class PostgresStore final : public capture::PostgresSink {
   std::unique_ptr<capture::PostgresCapture> capture_;
   std::unique_ptr<query::PostgresReaders> readers_;
   std::unique_ptr<ClaimsEvaluator> claims_;
+  std::unique_ptr<DatabaseJudges> judges_;
   std::atomic<int64_t> in_flight_bytes_{0};  // Handed to loops and not dealt with, over all loops.
   std::string fingerprint_;
   bool told_ = false;  // The loops have a history that clients may have seen.

@@ -324,6 +324,9 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
   parts.feed = std::make_unique<session::LiveFeed>(
       postgres != nullptr ? postgres->head() : prepared.capture->head(),
       session::TailLimits{.bytes_max = configuration.main.history.memory_max.bytes}, metrics);
+  if (configuration.main.channels.deletes == DeletesTo::kFollowers) {
+    parts.feed->router().set_deletes(router::ChangeEncoder::Deletes::kFollowers);
+  }
   if (postgres == nullptr) {
     parts.feed->router().SetInnerTables(MakeInnerTables(inner));
     parts.history = std::make_unique<PoolHistory>(*readers, parts.loop);
@@ -367,6 +370,9 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
   if (postgres != nullptr) {
     parts.rights = std::make_unique<LoopRights>(postgres->claims(), parts.loop);
     parts.services->rights = parts.rights.get();
+    parts.judge = std::make_unique<LoopJudge>(postgres->judges(), parts.loop);
+    parts.verdicts = std::make_unique<session::VerdictBook>(*parts.judge, metrics);
+    parts.services->verdicts = parts.verdicts.get();
   }
   parts.gateway = std::make_unique<gateway::Gateway>(gateway::Gateway::Wiring{
       .loop = parts.loop,

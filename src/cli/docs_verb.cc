@@ -9,6 +9,7 @@
 #include "app/config.h"
 #include "app/dev.h"
 #include "app/server.h"
+#include "app/database_judge.h"
 #include "capture/postgres/postgres_capture.h"
 #include "cli/source_reference.h"
 #include "config/generate.h"
@@ -81,6 +82,8 @@ Result<std::string> RegisteredMetrics(const std::string& data_directory) {
                                           .port = 0},
                                          SystemClock(), SystemRandom(), metrics));
   capture::PostgresCapture::DeclareMetrics(metrics);
+  app::DatabaseJudges::DeclareMetrics(metrics);
+  session::VerdictBook::DeclareMetrics(metrics);
   app::ClaimsEvaluator::DeclareMetrics(metrics);
   return metrics.RenderReference();
 }

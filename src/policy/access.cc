@@ -97,6 +97,12 @@ Access::~Access() = default;
 void Access::Decide() {
   const Expression& condition = program_->condition();
   key_ = program_->identity();
+  if (program_->database() != nullptr) {
+    verdict_ = Verdict::kByRow;
+    key_ += '#';
+    AppendIdentity(key_, slots_->values.front());
+    return;
+  }
   const auto value = ValueForEveryRow(condition, *slots_);
   auto anchors = AnchorsOf(condition, *slots_);
   const bool nothing =
@@ -123,6 +129,7 @@ Access::Judgement Access::Judge(const Row& row, const InnerView* tables) const {
   if (verdict_ == Verdict::kEverything) return Judgement::kShown;
   if (verdict_ == Verdict::kNothing) return Judgement::kHidden;
   TW_CHECK(row.size() == program_->relation()->columns.size());
+  if (program_->database() != nullptr) return Judgement::kError;
   if (tables != nullptr && program_->reads_tables() &&
       tables->plan_id() != program_->plan_id()) {
     return Judgement::kError;  // Rights of another catalogue than the tables'.
@@ -140,6 +147,10 @@ bool Access::Allows(const Row& row, const InnerView* tables) const {
 
 bool Access::reads_tables() const {
   return verdict_ == Verdict::kByRow && program_->reads_tables();
+}
+
+bool Access::asks_database() const {
+  return verdict_ == Verdict::kByRow && program_->database() != nullptr;
 }
 
 std::vector<std::pair<uint32_t, uint64_t>> Access::listings() const {

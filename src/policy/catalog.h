@@ -98,7 +98,7 @@ struct Placement {
   enum class Tier : uint8_t {
     kMemory,     // Compiled; found by probes.
     kScan,       // Compiled; every group is asked.
-    kDatabase,   // Not compiled: `reason`.
+    kDatabase,   // Not compiled: `reason`. The database is asked for each image.
     kDenied,     // The database would refuse each query: `reason`.
   };
   std::string schema;
@@ -113,8 +113,8 @@ struct PostgresCatalog {
   std::vector<Placement> placements;
 };
 
-// All tables of a database. What does not compile denies, with its reason, and says so in
-// `placements`.
+// All tables of a database. What does not compile is asked of the database (database_tier.h), with
+// its reason in `placements`; where not even it can judge it denies.
 PostgresCatalog CompilePostgres(const Schema& schema);
 
 }  // namespace tw::policy

@@ -93,7 +93,7 @@ class Access {
 
   // True when `row` (of the compiled relation: one value per column) may be seen, the tables that
   // policies look into being as `tables` shows them. Without `tables` a policy that needs them
-  // hides the row. Does not allocate unless the policy computes new text, reads JSON columns or
+  // hides the row, and so does one that only the database decides (database_tier.h). Does not allocate unless the policy computes new text, reads JSON columns or
   // does decimals of stored reals.
   bool Allows(const Row& row, const InnerView* tables = nullptr) const;
 
@@ -104,6 +104,8 @@ class Access {
 
   // Whether Allows needs `tables`.
   bool reads_tables() const;
+  // Whether only the database decides about rows: Allows hides them.
+  bool asks_database() const;
   const Program& program() const { return *program_; }
   const Slots& slots() const { return *slots_; }
   // Where readers with these rights are listed for the program's probes: (leaf, hash).

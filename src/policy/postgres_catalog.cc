@@ -92,14 +92,20 @@ Status ReadColumns(Connection& connection, ByOid& by_oid) {
           "select a.attrelid, a.attname, a.attgenerated = '' and coalesce(c.collisdeterministic, "
           "true) and (t.typtype = 'e' or (t.typnamespace = 'pg_catalog'::regnamespace and t.typname "
           "in ('bool', 'int2', 'int4', 'int8', 'numeric', 'text', 'varchar', 'uuid', 'date', "
-          "'timestamp', 'timestamptz'))) from pg_attribute a join pg_type t on t.oid = a.atttypid "
-          "left join pg_collation c on c.oid = a.attcollation where a.attnum > 0 and not "
-          "a.attisdropped"));
+          "'timestamp', 'timestamptz'))), case when a.attgenerated <> '' then pg_get_expr(d.adbin, "
+          "d.adrelid) end from pg_attribute a join pg_type t on t.oid = a.atttypid left join "
+          "pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum left join pg_collation c "
+          "on c.oid = a.attcollation where a.attnum > 0 and not a.attisdropped"));
   for (size_t i = 0; i < rows.size(); ++i) {
     const auto table = by_oid.find(rows.Text(i, 0));
     if (table == by_oid.end()) continue;
     const auto column = table->second->relation->Find(rows.Text(i, 1));
     if (column) table->second->exact[*column] = rows.Bool(i, 2);
+    if (!rows.IsNull(i, 3)) {
+      table->second->generated.emplace_back(rows.Text(i, 1), rows.Text(i, 3));
+    } else if (!column) {
+      table->second->not_in_stream.emplace_back(rows.Text(i, 1));
+    }
   }
   return {};
 }

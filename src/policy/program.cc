@@ -48,14 +48,7 @@ Result<std::shared_ptr<const Program>> Program::Compile(const Schema& schema,
   program->reads_tables_ = HasQuery(program->condition_);
   program->plan_id_ = grown.id();
   inner = std::move(grown);
-  if (!table.unrestricted) {
-    for (size_t i = 0; i < table.relation->columns.size(); ++i) {
-      program->readable_.push_back(table.MayRead(role, i));
-    }
-    if (std::ranges::all_of(program->readable_, [](bool yes) { return yes; })) {
-      program->readable_.clear();
-    }
-  }
+  program->SetReadable(table, role);
   std::string text;
   AppendIdentity(text, program->condition_);
   for (const ClaimsSlot& slot : program->slots_) text += slot.identity;
@@ -65,6 +58,43 @@ Result<std::shared_ptr<const Program>> Program::Compile(const Schema& schema,
   for (const bool yes : program->readable_) text += yes ? '+' : '-';
   const Relation& shape = *program->relation_;
   program->identity_ = shape.schema + "." + shape.table + "#" + std::to_string(shape.id) + "#" +
+                       std::to_string(Fingerprint(text));
+  return program;
+}
+
+void Program::SetReadable(const SchemaTable& table, std::string_view role) {
+  if (table.unrestricted) return;
+  for (size_t i = 0; i < table.relation->columns.size(); ++i) {
+    readable_.push_back(table.MayRead(role, i));
+  }
+  if (std::ranges::all_of(readable_, [](bool yes) { return yes; })) readable_.clear();
+}
+
+Result<std::shared_ptr<const Program>> Program::InDatabase(const Schema& schema,
+                                                           const SchemaTable& table,
+                                                           std::string_view role) {
+  auto program = std::make_shared<Program>();
+  program->relation_ = table.relation;
+  TW_ASSIGN_OR_RETURN(program->database_, MakeDatabasePredicate(schema, table, role));
+  program->SetReadable(table, role);
+  // Readers with equal claims are one group.
+  ClaimsSlot claims;
+  claims.expression.op = Op::kClaimsSetting;
+  claims.expression.reads_claims = true;
+  claims.expression.type = {Base::kText};
+  claims.identity = kClaimsTextSql;
+  claims.label = "the policies of " + table.relation->table;
+  claims.sql = kClaimsTextSql;
+  program->slots_.push_back(std::move(claims));
+  // Depends on the row; it is never run here.
+  program->condition_.op = Op::kColumn;
+  program->condition_.type = {Base::kBool};
+  program->condition_.reads_row = true;
+  std::string text = program->database_->sql;
+  for (const bool yes : program->readable_) text += yes ? '+' : '-';
+  const Relation& shape = *program->relation_;
+  program->identity_ = shape.schema + "." + shape.table + "#" + std::to_string(shape.id) +
+                       "#database#" + program->database_->role + "#" +
                        std::to_string(Fingerprint(text));
   return program;
 }

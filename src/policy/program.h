@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "policy/compile.h"
+#include "policy/database_predicate.h"
 #include "policy/expression.h"
 #include "policy/policy.h"
 #include "policy/probe.h"
@@ -25,6 +26,10 @@ class Program {
                                                         std::string_view role, InnerPlan& inner);
   // A program that denies everything: `error` is what each reader is told.
   static std::shared_ptr<const Program> Denying(RelationPtr relation, Error error);
+  // A program that the database runs (database_tier.h). Errors: as MakeDatabasePredicate.
+  static Result<std::shared_ptr<const Program>> InDatabase(const Schema& schema,
+                                                           const SchemaTable& table,
+                                                           std::string_view role);
   // A program that shows everything.
   static std::shared_ptr<const Program> Allowing(RelationPtr relation);
 
@@ -33,6 +38,8 @@ class Program {
   const Expression& condition() const { return condition_; }
   const std::vector<ClaimsSlot>& slots() const { return slots_; }
   const ProbePlan& probes() const { return probes_; }
+  // Null unless the database decides.
+  const DatabasePredicate* database() const { return database_ ? &*database_ : nullptr; }
   // Whether it looks into other tables.
   bool reads_tables() const { return reads_tables_; }
   uint64_t plan_id() const { return plan_id_; }
@@ -43,10 +50,13 @@ class Program {
   const std::vector<bool>& readable() const { return readable_; }
 
  private:
+  void SetReadable(const SchemaTable& table, std::string_view role);
+
   RelationPtr relation_;
   Expression condition_;
   std::vector<ClaimsSlot> slots_;
   ProbePlan probes_;
+  std::optional<DatabasePredicate> database_;
   bool reads_tables_ = false;
   uint64_t plan_id_ = 0;
   std::string identity_;

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "model/relation.h"
@@ -27,6 +28,10 @@ struct SchemaTable {
   // Parallel to the columns; false: a type or collation whose comparisons only the database knows.
   // Empty: all are known.
   std::vector<bool> exact;
+  // Generated columns with their expressions: the table has them, the stream does not.
+  std::vector<std::pair<std::string, std::string>> generated;
+  // Further columns that the stream leaves out (a publication's column list).
+  std::vector<std::string> not_in_stream;
   // Role → parallel to the columns, true where it may SELECT. A role that is not named may read
   // nothing. `unrestricted`: every role may read all (the embedded store).
   std::map<std::string, std::vector<bool>, std::less<>> readable;

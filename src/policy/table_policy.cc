@@ -138,7 +138,13 @@ TablePolicy::ProgramPtr CompileOrDeny(const Schema& schema, const SchemaTable& t
     placement.reason = program.error().message;
     const ErrorCode code = program.error().code;
     if (code == ErrorCode::kInvalidArgument || code == ErrorCode::kResourceExhausted) {
-      placement.tier = Placement::Tier::kDatabase;
+      auto in_database = Program::InDatabase(schema, table, role);
+      if (in_database.ok()) {
+        placement.tier = Placement::Tier::kDatabase;
+        return std::move(*in_database);
+      }
+      placement.reason += "; " + in_database.error().message;
+      return Program::Denying(table.relation, in_database.error());
     }
     return Program::Denying(table.relation, program.error());
   }

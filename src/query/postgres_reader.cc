@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "json/json.h"
+#include "postgres/search_path.h"
 #include "query/read_budget.h"
 
 namespace tw::query {
@@ -104,6 +105,8 @@ Status PostgresReader::Connect() {
     return Fail(ErrorCode::kUnavailable, "the database cannot be reached: " + opened.error().message);
   }
   connection_.emplace(std::move(*opened));
+  // We name every schema; functions that policies call may rely on what the database says.
+  TW_RETURN_IF_ERROR(postgres::UseDatabaseSearchPath(*connection_));
   return types_.Load(*connection_);
 }
 

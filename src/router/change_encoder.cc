@@ -29,13 +29,21 @@ void ChangeEncoder::Match(const ChannelSpec& spec) {
   }
 }
 
+bool ChangeEncoder::Allows(const policy::Access& access, const Row& row,
+                           const policy::InnerView* tables) const {
+  if (!access.asks_database()) return access.Allows(row, tables);
+  return views_.verdicts != nullptr && views_.verdicts->Of(access, row) == policy::RowVerdict::kShown;
+}
+
 bool ChangeEncoder::AllowsNew(const policy::Access& access) {
   if (judged_ != &access) {
     judged_ = &access;
     judged_new_.reset();
     judged_old_.reset();
   }
-  if (!judged_new_) judged_new_ = !net_.new_row->empty() && access.Allows(*net_.new_row, views_.after);
+  if (!judged_new_) {
+    judged_new_ = !net_.new_row->empty() && Allows(access, *net_.new_row, views_.after);
+  }
   return *judged_new_;
 }
 
@@ -46,7 +54,7 @@ bool ChangeEncoder::AllowsOld(const policy::Access& access) {
     judged_old_.reset();
   }
   if (!judged_old_) {
-    judged_old_ = !net_.old_row->empty() && access.Allows(*net_.old_row, views_.before);
+    judged_old_ = !net_.old_row->empty() && Allows(access, *net_.old_row, views_.before);
   }
   return *judged_old_;
 }

@@ -59,6 +59,7 @@ class ChangeEncoder {
   // Whether the rights allow the row; audiences of equal rights come one after the other.
   bool AllowsNew(const policy::Access& access);
   bool AllowsOld(const policy::Access& access);
+  bool Allows(const policy::Access& access, const Row& row, const policy::InnerView* tables) const;
   io::SharedBytes EncodeFrom(const ChannelSpec& spec, size_t first);
   std::string_view RecordText(const Row& row, RowText& text, protocol::Columns columns,
                               const std::vector<uint16_t>& selected);

@@ -1,5 +1,7 @@
 #include "router/channel_spec.h"
 
+#include <algorithm>
+
 namespace tw::router {
 namespace {
 
@@ -10,6 +12,11 @@ void AppendPart(std::string& key, std::string_view part) {
 }
 
 }  // namespace
+
+bool ChannelSpec::AsksDatabase() const {
+  return std::ranges::any_of(
+      bindings, [](const TableBinding& binding) { return binding.access->asks_database(); });
+}
 
 std::string ChannelSpec::Key() const {
   std::string key;

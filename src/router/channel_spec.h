@@ -36,6 +36,9 @@ struct ChannelSpec {
   // Whether its client knows what to do when rows come into sight, or leave it, without a change.
   bool TellsAccess() const { return positions || leave || stamps; }
 
+  // Whether it follows a table about whose rows the database must be asked.
+  bool AsksDatabase() const;
+
   // Channels with equal keys receive identical bytes for every change.
   std::string Key() const;
 };

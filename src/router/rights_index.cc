@@ -140,7 +140,8 @@ void RightsIndex::ForEachCandidate(const NetChange& change, const Views& views, 
   ++round_;
   found_.clear();
   if (scope == Scope::kEveryone) {
-    for (auto& [identity, index] : programs_) Take(index.everyone);
+    // Also those who may see nothing, whom no value finds.
+    for (const auto& [key, group] : groups_) found_.push_back(group.get());
   } else {
     if (!change.new_row->empty()) Collect(*change.new_row, views.after);
     if (!change.old_row->empty()) Collect(*change.old_row, views.before);

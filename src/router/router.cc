@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "json/json.h"
+#include "policy/program.h"
 #include "websocket/shared_frame.h"
 
 namespace tw::router {
@@ -85,6 +86,7 @@ void Router::Publish(const Batch& batch) {
         what, views, all ? RightsIndex::Scope::kEveryone : RightsIndex::Scope::kThoseConcerned,
         [&](Audience& audience) { Offer(audience); });
   }
+  publishing_ = 0;
   // Tables that were read ahead of the stream: until it has come to their place nothing that needs
   // them is shown, and afterwards their readers are told to look again.
   const bool behind =
@@ -140,7 +142,6 @@ void Router::TellAccessChanged(const Batch& batch,
       });
     }
   }
-  publishing_ = 0;
 }
 
 io::SharedBytes Router::AccessChanged(const ChannelSpec& spec, Position position) {
@@ -175,15 +176,17 @@ bool Router::CanJudgeSince(const ChannelSpec& spec, uint64_t after) const {
 }
 
 bool Router::TouchesRights(const ChannelSpec& spec, const Batch& batch, Range range) const {
-  if (inner_ == nullptr) return false;
-  const bool looks = std::ranges::any_of(spec.bindings, [](const TableBinding& binding) {
-    return binding.access->reads_tables();
+  const auto changed = std::ranges::any_of(Within(batch, range), [&](const Change& change) {
+    return std::ranges::any_of(spec.bindings, [&](const TableBinding& binding) {
+      const policy::Access& access = *binding.access;
+      if (access.asks_database()) return access.program().database()->Reads(*change.relation);
+      return inner_ != nullptr && access.reads_tables() &&
+             std::ranges::any_of(inner_->plan().tables(), [&](const auto& table) {
+               return table.relation->table == change.relation->table;
+             });
+    });
   });
-  return looks && std::ranges::any_of(Within(batch, range), [&](const Change& change) {
-           return std::ranges::any_of(inner_->plan().tables(), [&](const auto& table) {
-             return table.relation->table == change.relation->table;
-           });
-         });
+  return changed;
 }
 
 void Router::Offer(Audience& audience) {
@@ -198,15 +201,40 @@ void Router::Deliver(Audience& audience, const io::SharedBytes& frame) {
   deliveries_.Add(audience.members.size());
 }
 
-void Router::Replay(const ChannelSpec& spec, const Batch& batch, Range range,
-                    const std::function<void(const io::SharedBytes&)>& send) {
-  const BatchViews judged(inner_.get(), batch);
-  const Views views = judged.views();
-  if (replayed_ != batch.changes.data() || replayed_at_ != batch.position) {
-    replayed_ = batch.changes.data();
-    replayed_at_ = batch.position;
-    replayed_net_ = NetOf(batch);
+void Router::SetReplayed(const Batch& batch) {
+  if (replayed_ == batch.changes.data() && replayed_at_ == batch.position) return;
+  replayed_ = batch.changes.data();
+  replayed_at_ = batch.position;
+  replayed_net_ = NetOf(batch);
+}
+
+void Router::ForEachToJudge(const ChannelSpec& spec, const Batch& batch, Range range,
+                            FunctionRef<void(const policy::AccessPtr&, const Row&)> visit) {
+  SetReplayed(batch);
+  for (const Change& change : Within(batch, range)) {
+    const size_t i = static_cast<size_t>(&change - batch.changes.data());
+    if (!replayed_net_.empty() && !replayed_net_[i]) continue;
+    const NetChange net = replayed_net_.empty() ? AsIs(change) : *replayed_net_[i];
+    for (const TableBinding& binding : spec.bindings) {
+      if (binding.relation->id != change.relation->id || !binding.access->asks_database()) continue;
+      const auto matches = [&](const Row& row) {
+        return !row.empty() && binding.filter.Matches(row);
+      };
+      if (!matches(*net.new_row) && !matches(*net.old_row)) continue;
+      for (const Row* const row : {net.old_row, net.new_row}) {
+        if (!row->empty()) visit(binding.access, *row);
+      }
+    }
   }
+}
+
+void Router::Replay(const ChannelSpec& spec, const Batch& batch, Range range,
+                    const std::function<void(const io::SharedBytes&)>& send,
+                    const policy::RowVerdicts* verdicts) {
+  const BatchViews judged(inner_.get(), batch);
+  Views views = judged.views();
+  views.verdicts = verdicts;
+  SetReplayed(batch);
   for (const Change& change : Within(batch, range)) {
     const size_t i = static_cast<size_t>(&change - batch.changes.data());
     if (!replayed_net_.empty() && !replayed_net_[i]) continue;

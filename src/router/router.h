@@ -23,6 +23,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "base/strings.h"
 #include "io/bytes.h"
 #include "model/change.h"
@@ -54,7 +55,8 @@ class Router {
   // to the caller and must outlive the subscription (its destructor leaves).
   void Join(const ChannelSpec& spec, Receiver& receiver, Membership& membership);
 
-  // Sends the batch's changes to all who may see them, in order.
+  // Sends the batch's changes to all who may see them, in order. Channels for which the database
+  // must be asked do not join; they replay.
   void Publish(const Batch& batch);
   // Offset of the change whose frames are being given out; 0 outside of Publish. All frames of a
   // change are given out before the first of the next.
@@ -74,8 +76,13 @@ class Router {
   static io::SharedBytes AccessChanged(const ChannelSpec& spec, Position position);
 
   // The frames that `spec` would have received for the changes of `batch` within `range`.
+  // `verdicts`: of the rows that ForEachToJudge names.
   void Replay(const ChannelSpec& spec, const Batch& batch, Range range,
-              const std::function<void(const io::SharedBytes&)>& send);
+              const std::function<void(const io::SharedBytes&)>& send,
+              const policy::RowVerdicts* verdicts = nullptr);
+  // The rows within `range` that the filters of `spec` let pass and only the database can judge.
+  void ForEachToJudge(const ChannelSpec& spec, const Batch& batch, Range range,
+                      FunctionRef<void(const policy::AccessPtr&, const Row&)> visit);
 
   size_t audiences() const { return audiences_.size(); }
   size_t members() const { return members_; }
@@ -91,6 +98,7 @@ class Router {
   void TellEveryReader(const Batch& batch);
   // Empty: the changes stand for themselves.
   std::vector<std::optional<NetChange>> NetOf(const Batch& batch) const;
+  void SetReplayed(const Batch& batch);
 
   std::unordered_map<std::string_view, std::unique_ptr<Audience>> audiences_;  // By their key.
   StringMap<RightsIndex> tables_;  // By table name.

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "model/change.h"
+#include "policy/database_tier.h"
 #include "policy/inner_tables.h"
 
 namespace tw::router {
@@ -12,6 +13,8 @@ namespace tw::router {
 struct Views {
   const policy::InnerView* before = nullptr;
   const policy::InnerView* after = nullptr;
+  // Of rows whose policies only the database decides; null: they are hidden.
+  const policy::RowVerdicts* verdicts = nullptr;
 };
 
 // Those of a batch that `tables` have taken in.

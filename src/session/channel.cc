@@ -5,6 +5,7 @@
 
 #include "json/json.h"
 #include "session/channel_catch_up.h"
+#include "session/channel_follow.h"
 #include "session/channel_snapshot.h"
 #include "session/session.h"
 
@@ -15,14 +16,6 @@ using protocol::ReplyStatus;
 namespace {
 
 constexpr std::string_view kTopicPrefix = "realtime:";
-// RFC 6455's registry, 1013: come back.
-constexpr uint16_t kTryAgainLater = 1013;
-
-// The offset of the change of `batch` that follows `after`; the batch's end behind the last one.
-uint64_t NextOffset(const Batch& batch, uint64_t after) {
-  const size_t next = FirstChangeAfter(batch, after);
-  return next < batch.changes.size() ? batch.changes[next].offset : batch.position.offset;
-}
 
 std::string DescribeRequest(const protocol::BindingRequest& request) {
   static constexpr const char* kEvents[] = {"", "INSERT", "UPDATE", "", "DELETE", "", "", "*"};
@@ -244,56 +237,13 @@ void Channel::StartReplay(uint64_t after) {
     // Rights and filters are compiled for today's columns: older rows cannot be judged.
     return BeginAnew({false, "schema_changed"});
   }
-  if (!feed.router().CanJudgeSince(spec_, replayed_)) return BeginAnew({false, "rights_unknown"});
+  if (!feed.router().CanJudgeSince(spec_, replayed_) || TooLateToJudge()) {
+    return BeginAnew({false, "rights_unknown"});
+  }
   // The rows of a snapshot are true where they were read; what was missed ends at the head.
   SendJoinReply(snapshot_ ? Position{feed.head().epoch, replayed_} : feed.head());
   state_ = ChannelState::kReplaying;
   ContinueReplay();
-}
-
-void Channel::ContinueReplay() {
-  if (state_ != ChannelState::kReplaying) return;
-  LiveFeed& feed = session_.services_.feed;
-  const auto send = [this](const io::SharedBytes& frame) { session_.transport_.OnFrame(frame); };
-  if (snapshot_ != nullptr && !SendPages()) return;
-  // Nothing else runs on this loop between the last slice and GoLive: replay and stream meet
-  // exactly. What was read beyond the loop's head comes again with the stream.
-  for (;;) {
-    // Looked at before each change, and before what ends the replay.
-    if (session_.transport_.Congested()) return;
-    if (replayed_ >= feed.head().offset) break;
-    if (missed_.empty()) {
-      if (!feed.Covers(replayed_)) {
-        session_.services_.metrics.replays_overtaken.Add();
-        return session_.transport_.CloseWith(kTryAgainLater, "too slow to catch up");
-      }
-      feed.ForEachAfter(replayed_, [&](const BatchPtr& batch) { missed_.push_back(batch); });
-    }
-    const BatchPtr batch = missed_.front();
-    const uint64_t last = std::min(NextOffset(*batch, replayed_), feed.head().offset);
-    rights_touched_ |= feed.router().TouchesRights(spec_, *batch, {replayed_, last});
-    session_.replaying_ = true;
-    feed.router().Replay(SpecAt(last), *batch, {replayed_, last}, send);
-    session_.replaying_ = false;
-    replayed_ = std::max(replayed_, last);
-    if (replayed_ >= batch->position.offset) missed_.pop_front();
-  }
-  // Rows that came into sight, or left it, without a change of their own.
-  if (std::exchange(rights_touched_, false)) {
-    send(router::Router::AccessChanged(spec_, feed.head()));
-  }
-  if (!std::exchange(lagged_, false)) return GoLive(feed.head());
-  state_ = ChannelState::kLive;
-  feed.router().Join(spec_, session_.transport_, membership_);
-  SendCaughtUp(feed.head());
-}
-
-void Channel::Lag(uint64_t after) {
-  if (state_ != ChannelState::kLive || spec_.bindings.empty()) return;
-  membership_.Leave();
-  replayed_ = after;
-  lagged_ = true;
-  state_ = ChannelState::kReplaying;
 }
 
 // Sends the reply unless a replay has done so, and subscribes at the loop's head.
@@ -302,9 +252,7 @@ void Channel::GoLive(Position position) {
   const bool replayed = state_ == ChannelState::kReplaying;
   if (!replied_) SendJoinReply(position);
   state_ = ChannelState::kLive;
-  if (!spec_.bindings.empty()) {
-    session_.services_.feed.router().Join(spec_, session_.transport_, membership_);
-  }
+  JoinStream();
   if (!SendMissedBroadcasts()) return;
   ListenBroadcasts();
   ListenPresence();
@@ -386,7 +334,12 @@ void Channel::OnTruncate(const Relation& relation) {
     return binding.relation->schema == relation.schema &&
            binding.relation->table == relation.table && !binding.access->allows_nothing();
   });
-  if (follows) SendSystem("tidewire", ReplyStatus::kOk, "truncated");
+  if (!follows) return;
+  if (following_ != nullptr && !following_->at_rest) {
+    following_->truncated = true;
+    return;
+  }
+  SendSystem("tidewire", ReplyStatus::kOk, "truncated");
 }
 
 ChannelFate Channel::SetClaims(ClaimsPtr claims) {

@@ -96,7 +96,8 @@ class Channel {
   std::optional<std::string_view> join_reference() const { return ref_; }
   const std::optional<std::string>& join_ref() const { return join_ref_; }
   const ClaimsPtr& claims() const { return claims_; }
-  bool live() const { return state_ == ChannelState::kLive; }
+  // It has been told all up to the loop's head.
+  bool live() const;
   bool wants_positions() const { return request_.positions; }
   // The topic without "realtime:".
   std::string_view name() const;
@@ -110,6 +111,9 @@ class Channel {
 
   // Where each binding's changes begin, while that is not the same for all.
   struct Floors;
+
+  // A live channel about whose rows the database is asked.
+  struct Following;
 
   // Rows that the channel begins with, from when they are wanted until they are sent.
   struct SnapshotJob;
@@ -171,6 +175,21 @@ class Channel {
   const router::ChannelSpec& SpecAt(uint64_t offset);
   void SendChangesVerdict(Position position);
   void ForgetMissed();
+  // Sends what was missed, as far as the connection takes it and verdicts are there; true at the
+  // loop's head.
+  bool SendMissed();
+  // channel_follow.cc: changes go to the channel from the loop's head on.
+  void JoinStream();
+  void OnFollowed(const Batch& batch);
+  void Follow();
+  void FollowTables();
+  // Later, where the channel is behind the place at which its rights or tables changed.
+  void RebindAtHead();
+  // False: the database has not judged these changes; it is asked, and ContinueReplay follows.
+  bool Judged(const router::ChannelSpec& spec, const Batch& batch, router::Router::Range range);
+  void AskVerdicts();
+  // Whether what was missed is too old for the database to judge it as of its time.
+  bool TooLateToJudge() const;
 
   void OnWaitEnd();
   void StopWaiting();
@@ -216,6 +235,9 @@ class Channel {
   bool rights_touched_ = false;  // What was missed changed a table that the policies look into.
   uint64_t replayed_ = 0;  // Offset up to which the client has been told.
   bool lagged_ = false;    // The replay is of a channel that was live before.
+  std::unique_ptr<Following> following_;
+  bool awaiting_verdicts_ = false;
+  std::string raised_;  // What its policies raised, as it was told.
   Verdict verdict_;        // Of the join.
   bool replied_ = false;   // To the join.
   uint64_t attempt_ = 0;   // To find what was missed; answers to an earlier one do not count.

@@ -3,6 +3,7 @@
 
 #include "policy/program.h"
 #include "session/channel.h"
+#include "session/channel_follow.h"
 #include "session/session.h"
 
 namespace tw::session {
@@ -32,6 +33,10 @@ void Channel::OnRights() {
   if (state_ != ChannelState::kLive) return;
   TellBindings();
   if (!spec_.TellsAccess()) return;
+  if (!live()) {
+    rights_touched_ = true;  // Told behind what it has yet to be told.
+    return;
+  }
   session_.transport_.OnFrame(
       router::Router::AccessChanged(spec_, session_.services_.feed.head()));
 }
@@ -63,15 +68,15 @@ std::string Channel::TakePrivileges(const policy::Access& access, const policy::
 }
 
 void Channel::Rebind() {
+  if (following_ != nullptr && !following_->at_rest) {
+    // What it has not been told yet was committed under the rights that it has.
+    if (!following_->rebind_at) following_->rebind_at = session_.services_.feed.head().offset;
+    return;
+  }
   Resolve();
   // Rows that were read under other rights, or in another shape, are read again.
   if (state_ == ChannelState::kCatchingUp && snapshot_ != nullptr) return AskSnapshot();
-  if (state_ != ChannelState::kLive) return;
-  if (spec_.bindings.empty()) {
-    membership_.Leave();
-  } else {
-    session_.services_.feed.router().Join(spec_, session_.transport_, membership_);
-  }
+  if (state_ == ChannelState::kLive) JoinStream();
 }
 
 void Channel::TellBindings() {

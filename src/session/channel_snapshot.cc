@@ -244,7 +244,7 @@ void Channel::SendChangesVerdict(Position position) {
 
 void Channel::TellPosition() {
   const Position head = session_.services_.feed.head();
-  if (!spec_.stamps || state_ != ChannelState::kLive || head.offset == told_offset_) return;
+  if (!spec_.stamps || !live() || head.offset == told_offset_) return;
   told_offset_ = head.offset;
   json::Writer writer;
   writer.Object().Key("extension").String("tidewire").Key("status").String("ok");

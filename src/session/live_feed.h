@@ -5,10 +5,13 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "base/function.h"
 #include "base/result.h"
+#include "base/strings.h"
 #include "model/change.h"
 #include "router/broadcast.h"
 #include "router/router.h"
@@ -30,6 +33,26 @@ class History {
 struct TailLimits {
   size_t bytes_max = 16u << 20;
   size_t batches_max = 4'096;
+};
+
+class LiveFeed;
+
+// Whoever reads the feed by itself, told of batches that concern some tables. Leaves when destroyed.
+class FeedFollower {
+ public:
+  FeedFollower() = default;
+  FeedFollower(const FeedFollower&) = delete;
+  FeedFollower& operator=(const FeedFollower&) = delete;
+  virtual ~FeedFollower();
+
+  // The feed holds the batch and its head is behind it.
+  virtual void OnBatch(const Batch& batch) = 0;
+
+ private:
+  friend class LiveFeed;
+  LiveFeed* feed_ = nullptr;
+  std::vector<std::string> tables_;
+  uint64_t round_ = 0;
 };
 
 // One per loop. Batches arrive in order, from the store thread.
@@ -56,12 +79,18 @@ class LiveFeed {
   using WaitId = std::pair<uint64_t, uint64_t>;  // The offset and a number of its own.
   WaitId WhenReached(uint64_t offset, Function<void()> reached);
   void Forget(WaitId id) { waiting_.erase(id); }
+
+  // From now on `follower` hears of batches with changes of these tables (whatever their schema).
+  void Follow(FeedFollower& follower, std::vector<std::string> tables);
+  void Unfollow(FeedFollower& follower);
   size_t waiting() const { return waiting_.size(); }
 
   router::Router& router() { return router_; }
   router::BroadcastHub& broadcasts() { return broadcasts_; }
 
  private:
+  void TellFollowers(const Batch& batch);
+
   TailLimits limits_;
   Position head_;
   uint64_t floor_;  // Every change above this offset is in memory.
@@ -71,6 +100,9 @@ class LiveFeed {
   router::BroadcastHub broadcasts_;
   std::map<WaitId, Function<void()>> waiting_;
   uint64_t next_wait_ = 0;
+  StringMap<std::vector<FeedFollower*>> followers_;  // By table name.
+  std::vector<FeedFollower*> told_;                  // Those of the batch that is being told.
+  uint64_t round_ = 0;
 };
 
 }  // namespace tw::session

@@ -37,6 +37,7 @@
 #include "session/rights_source.h"
 #include "session/rate.h"
 #include "session/snapshot_desk.h"
+#include "session/verdict_book.h"
 #include "telemetry/metrics.h"
 
 namespace tw::session {
@@ -129,6 +130,7 @@ struct SessionServices {
   SessionMetrics& metrics;
   // Null where claims are evaluated here.
   RightsSource* rights = nullptr;
+  VerdictBook* verdicts = nullptr;    // Null where all policies are decided here.
   SnapshotDesk* snapshots = nullptr;  // Null: there are none.
   // Those of this loop, for what concerns all of them.
   std::unordered_set<Session*> sessions{};

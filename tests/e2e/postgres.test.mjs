@@ -211,13 +211,29 @@ test('a changed policy holds from its place on', limit, async (t) => {
   );
   await settle();
   const a = await subscribe(await supabase(t, server, ada), 'messages');
-  await server.psql(`insert into messages values(1, '${bob}', 'hidden');
-    create policy every on messages for select to authenticated using (true);`);
-  await server.psql(`insert into messages values(2, '${bob}', 'shown')`);
-  await until(() => a.seen.length > 0);
+  const insert = (id, body) => `insert into messages values(${id}, '${bob}', '${body}')`;
+  const every = 'create policy every on messages for select to authenticated using (true)';
+  // Each step has come when this row of another table has.
+  const fence = await subscribe(await supabase(t, server, bob), 'jobs');
+  let steps = 0;
+  const step = async (sql) => {
+    await server.psql(sql);
+    await server.psql(`insert into jobs values(${++steps}, 1, 'step', 'open', null)`);
+    await until(() => fence.seen.length === steps, { says: server.log });
+  };
+  await step(insert(1, 'hidden'));
+  // What a transaction wrote is seen, or is not, as it is behind its commit.
+  await step(`begin; ${insert(2, 'before')}; ${every}; ${insert(3, 'behind')}; commit`);
+  await step(insert(4, 'later'));
+  await step(
+    `begin; ${insert(5, 'no longer')}; drop policy every on messages; ${insert(6, 'no more')}; commit`,
+  );
+  await step(insert(7, 'nor now'));
+  await step(`${every}; ${insert(8, 'again')}`);
+  await until(() => a.seen.some((payload) => payload.new.body === 'again'));
   assert.deepEqual(
     a.seen.map((payload) => payload.new.body),
-    ['shown'],
+    ['before', 'behind', 'later', 'again'],
   );
 });
 
@@ -353,11 +369,14 @@ test('doctor names what is missing and the SQL that mends it', limit, async (t) 
   );
   assert.deepEqual(mends('RowSecurityHidesInnerRows'), ['alter role "follower" bypassrls']);
   assert.ok(mends('RowSecurityHidesRows').length > 0);
+  assert.deepEqual(mends('NoTemporary'), []);
+  await server.psql(`revoke temporary on database ${server.database} from public`);
   await server.psql('grant authenticated, anon to follower');
   const after = doctor(cluster.dsn(server.database, 'follower')).findings.map(
     (finding) => finding.code,
   );
   assert.ok(!after.includes('RoleNotAssumable'));
+  assert.ok(after.includes('NoTemporary'));
   assert.equal(doctor(cluster.dsn('no_such_database')).code, 3);
   assert.equal(doctor('postgres://postgres@127.0.0.1:1/x').code, 5);
   const secretly = doctor('postgres://u:s3cret@127.0.0.1:99999/x');

@@ -36,10 +36,10 @@ create table if not exists customers(id integer primary key, portal_user_id uuid
 create table if not exists jobs(id integer primary key, customer_id integer, title text);
 `;
 
-const startPortal = (t) =>
+const startPortal = (t, more = '') =>
   serve(
     t,
-    { 'tidewire.yaml': config, 'schema.sql': schema },
+    { 'tidewire.yaml': config + more, 'schema.sql': schema },
     { env: { RIGHTS_ANON_KEY: anonKey } },
   );
 
@@ -99,6 +99,26 @@ test('a membership takes effect at its place in the stream', limit, async (t) =>
   portal.sql(`begin; delete from customers where id = 2; delete from jobs where id = 4; commit`);
   await until(() => a.seen.some((p) => p.eventType === 'DELETE'));
   assert.deepEqual(await a.rows(), []);
+});
+
+test('deletes go to whoever saw the row, or as Supabase sends them', limit, async (t) => {
+  for (const [more, told] of [
+    ['', []],
+    ['channels: { deletes: followers }\n', [{ id: 1 }]],
+  ]) {
+    const portal = await startPortal(t, more);
+    portal.sql(`insert into customers values (1, '${ann}', 'Ann'), (2, '${bob}', 'Bob');
+      insert into jobs values (1, 1, 'roof'), (2, 2, 'floor')`);
+    const a = await follow(t, portal, ann);
+    const b = await follow(t, portal, bob);
+    portal.sql(`delete from jobs where id = 1; delete from jobs where id = 2`);
+    await until(() => b.seen.some((p) => p.old.id === 2) && a.seen.some((p) => p.old.id === 1));
+    assert.ok(!JSON.stringify(b.seen).includes('roof'));
+    assert.deepEqual(
+      b.seen.filter((p) => p.old.id === 1).map((p) => p.old),
+      told,
+    );
+  }
 });
 
 test(

@@ -81,6 +81,13 @@ Result<std::optional<Transaction>> Assembler::Add(std::string_view message) {
       ++open_->changes;
       TW_RETURN_IF_ERROR(Keep(message));
       return std::nullopt;
+    case 'M': {
+      TW_ASSIGN_OR_RETURN(const auto decoded, postgres::DecodeMessage(message));
+      if (!open_) return std::nullopt;
+      open_->has_ddl |= std::get<postgres::LogicalMessage>(decoded).prefix == kDdlPrefix;
+      TW_RETURN_IF_ERROR(Keep(message));
+      return std::nullopt;
+    }
     default:
       // A message outside of a transaction has no place in the order of commits: it is nobody's.
       if (open_) TW_RETURN_IF_ERROR(Keep(message));

@@ -13,6 +13,9 @@
 
 namespace tw::capture {
 
+// Prefix of the message by which the migration's event trigger tells of DDL.
+inline constexpr std::string_view kDdlPrefix = "tidewire.ddl";
+
 struct AssemblerLimits {
   size_t memory_bytes_max = 32u << 20;
   uint64_t disk_bytes_max = uint64_t{64} << 30;
@@ -25,6 +28,7 @@ class Transaction {
   postgres::Commit commit;
   uint64_t changes = 0;   // Inserts, updates and deletes.
   uint64_t messages = 0;  // All that Next will give.
+  bool has_ddl = false;   // A message with kDdlPrefix is among them.
 
   // The next message's bytes, valid until the next call; nullopt behind the last.
   // Errors: the spill file's own.

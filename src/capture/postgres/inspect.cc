@@ -299,6 +299,16 @@ class Inspector {
           " 200 ms late", "alter database " + QuoteIdentifier(connection_.database()) +
                               " set synchronous_commit = on");
     }
+    TW_ASSIGN_OR_RETURN(const auto temporary,
+                        connection_.Query("select has_database_privilege(current_database(),"
+                                          " 'temporary'), current_user"));
+    if (!temporary.Bool(0, 0)) {
+      const std::string role = QuoteIdentifier(temporary.Text(0, 1));
+      Add(Severity::kWarning, "NoTemporary",
+          "role " + role + " may make no temporary functions: tables whose policies only the"
+              " database can decide show nothing",
+          "grant temporary on database " + QuoteIdentifier(connection_.database()) + " to " + role);
+    }
     TW_ASSIGN_OR_RETURN(const auto trigger,
                         connection_.Query("select from pg_catalog.pg_event_trigger where evtname ="
                                           " 'tidewire_ddl_end' and evtenabled <> 'D'"));

@@ -45,6 +45,7 @@ class RecordingSink final : public PostgresSink {
       EXPECT_EQ(batch->position.epoch, head_.epoch);
       head_ = batch->position;
       changes_ += batch->changes.size();
+      catalogs_at_last_batch_ = catalogs_;
     }
     for (const Change& change : batch->changes) Add(Text(change));
     Add("commit");
@@ -72,6 +73,15 @@ class RecordingSink final : public PostgresSink {
   bool WaitForChanges(uint64_t count) {
     std::unique_lock lock(mutex_);
     return more_.wait_for(lock, kPatience, [&] { return changes_ >= count; });
+  }
+  int catalogs() {
+    const std::lock_guard lock(mutex_);
+    return catalogs_;
+  }
+  // As of the last batch that came.
+  int catalogs_at_last_batch() {
+    const std::lock_guard lock(mutex_);
+    return catalogs_at_last_batch_;
   }
   Position head() {
     const std::lock_guard lock(mutex_);
@@ -119,6 +129,7 @@ class RecordingSink final : public PostgresSink {
   Position head_;
   uint64_t changes_ = 0;
   int catalogs_ = 0;
+  int catalogs_at_last_batch_ = 0;
   std::atomic<bool> keep_{true};
 };
 
@@ -308,6 +319,19 @@ TEST_F(PostgresCaptureTest, MessagesAndTruncatesHaveTheirPlace) {
               ElementsAre("INSERT jobs (1,\"a\",false)", "commit", "note:here",
                           "INSERT jobs (2,\"b\",false)", "commit", "truncate jobs",
                           "INSERT jobs (3,\"c\",false)", "commit"));
+}
+
+// Rights change with the commit, for all that it did: what lies between is nobody's to see.
+TEST_F(PostgresCaptureTest, TheCatalogueIsReadBeforeATransactionWithDdl) {
+  Begin();
+  sink_.WaitFor("history");
+  WaitUntilFollowing();
+  const int before = sink_.catalogs();
+  Sql("begin; insert into public.jobs values(1, 'a', false); select pg_logical_emit_message(true,"
+      " 'tidewire.ddl', 'CREATE POLICY'); insert into public.jobs values(2, 'b', false); commit");
+  EXPECT_THAT(sink_.WaitFor("(2,"), ElementsAre("INSERT jobs (1,\"a\",false)",
+                                                "INSERT jobs (2,\"b\",false)", "commit"));
+  EXPECT_EQ(sink_.catalogs_at_last_batch(), before + 1);
 }
 
 TEST_F(PostgresCaptureTest, ARestartGoesOnWhereItStopped) {

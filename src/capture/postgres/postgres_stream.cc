@@ -84,6 +84,8 @@ Status PostgresCapture::Handle(Session& session, Transaction& transaction) {
   session.skip =
       published_part_.commit_lsn == transaction.commit.commit_lsn ? published_part_.changes : 0;
   session.batch = nullptr;
+  // Nobody reads what is between: rights are those behind the commit, for all that it did.
+  if (transaction.has_ddl) TW_RETURN_IF_ERROR(LoadTables(session));
   for (;;) {
     TW_ASSIGN_OR_RETURN(const auto message, transaction.Next());
     if (!message) break;
@@ -138,8 +140,8 @@ Status PostgresCapture::HandleMessage(Session& session, std::string_view bytes) 
     return {};
   }
   if (const auto* text = std::get_if<postgres::LogicalMessage>(&message)) {
+    if (text->prefix == kDdlPrefix) return {};
     TW_RETURN_IF_ERROR(FlushBatch(session, false));
-    if (text->prefix == "tidewire.ddl") return LoadTables(session);
     sink_.OnMessage(text->prefix, text->content);
     return {};
   }
