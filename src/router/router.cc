@@ -61,11 +61,15 @@ void Router::Leave(Membership& membership) {
 
 std::vector<std::optional<NetChange>> Router::NetOf(const Batch& batch) const {
   const bool atomic = batch.one_commit || (inner_ != nullptr && !inner_->plan().empty());
-  if (!atomic || batch.changes.size() < 2) return {};
+  if (!atomic || batch.net || batch.changes.size() < 2) return {};
   return NetEffect(batch);
 }
 
 void Router::Publish(const Batch& batch) {
+  struct Guard {
+    uint64_t& publishing;
+    ~Guard() { publishing = 0; }
+  } const guard{publishing_};
   std::span<const policy::InnerTables::Delta> deltas;
   if (inner_ != nullptr) deltas = inner_->Apply(batch);
   const BatchViews judged(inner_.get(), batch);
@@ -140,7 +144,6 @@ void Router::TellAccessChanged(const Batch& batch,
       });
     }
   }
-  publishing_ = 0;
 }
 
 io::SharedBytes Router::AccessChanged(const ChannelSpec& spec, Position position) {
@@ -202,9 +205,9 @@ void Router::Replay(const ChannelSpec& spec, const Batch& batch, Range range,
                     const std::function<void(const io::SharedBytes&)>& send) {
   const BatchViews judged(inner_.get(), batch);
   const Views views = judged.views();
-  if (replayed_ != batch.changes.data() || replayed_at_ != batch.position) {
-    replayed_ = batch.changes.data();
-    replayed_at_ = batch.position;
+  const Replayed replayed{batch.changes.data(), batch.after, batch.position, batch.net};
+  if (replayed_ != replayed) {
+    replayed_ = replayed;
     replayed_net_ = NetOf(batch);
   }
   for (const Change& change : Within(batch, range)) {

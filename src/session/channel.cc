@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "json/json.h"
+#include "session/channel_behind.h"
 #include "session/channel_catch_up.h"
 #include "session/channel_snapshot.h"
 #include "session/session.h"
@@ -15,14 +16,6 @@ using protocol::ReplyStatus;
 namespace {
 
 constexpr std::string_view kTopicPrefix = "realtime:";
-// RFC 6455's registry, 1013: come back.
-constexpr uint16_t kTryAgainLater = 1013;
-
-// The offset of the change of `batch` that follows `after`; the batch's end behind the last one.
-uint64_t NextOffset(const Batch& batch, uint64_t after) {
-  const size_t next = FirstChangeAfter(batch, after);
-  return next < batch.changes.size() ? batch.changes[next].offset : batch.position.offset;
-}
 
 std::string DescribeRequest(const protocol::BindingRequest& request) {
   static constexpr const char* kEvents[] = {"", "INSERT", "UPDATE", "", "DELETE", "", "", "*"};
@@ -68,6 +61,7 @@ Channel::Channel(Session& session, std::optional<std::string> join_ref, std::str
       rights_(rights),
       presence_key_(request_.presence_key),
       presence_wanted_(request_.presence == protocol::PresenceWish::kOn),
+      slow_(request_.slow.value_or(session_.services_.limits.SlowPolicyOf(name()))),
       alive_(std::make_shared<bool>(true)) {
   session_.services_.metrics.channels.Add(1);
   JoinInvalidations();
@@ -184,116 +178,6 @@ void Channel::BeginChanges() {
   if (!*asked) return BeginAnew({});
   verdict_ = {true, {}};
   ContinueFrom(**asked);
-}
-
-void Channel::StopWaiting() {
-  wait_.Cancel();
-  if (waiting_) session_.services_.feed.Forget(*waiting_);
-  waiting_.reset();
-}
-
-void Channel::OnWaitEnd() {
-  StopWaiting();
-  BeginAnew({false, "unknown_position"});
-}
-
-void Channel::CatchUp(uint64_t after) {
-  if (session_.services_.feed.Covers(after)) return StartReplay(after);
-  const uint64_t wanted = session_.services_.limits.replay_changes_max + 1 - missed_changes_;
-  session_.services_.history.Read(
-      after, wanted,
-      [this, after, attempt = attempt_, alive = alive_](Result<BatchPtr> batch) {
-        if (*alive && attempt == attempt_) OnHistory(after, std::move(batch));
-      });
-}
-
-void Channel::OnHistory(uint64_t after, Result<BatchPtr> batch) {
-  const SessionLimits& limits = session_.services_.limits;
-  if (!batch.ok()) {
-    const bool trimmed = batch.error().code == ErrorCode::kOutOfRange;
-    return BeginAnew({false, trimmed ? "expired" : "unavailable"});
-  }
-  // The memory begins behind `after`, so the log must hold something there.
-  if (*batch == nullptr) return BeginAnew({false, "unavailable"});
-  missed_changes_ += (*batch)->changes.size();
-  missed_bytes_ += (*batch)->bytes;
-  after = (*batch)->position.offset;
-  missed_.push_back(std::move(*batch));
-  if (missed_changes_ > limits.replay_changes_max || missed_bytes_ > limits.replay_bytes_max) {
-    return BeginAnew({false, "too_many"});
-  }
-  CatchUp(after);
-}
-
-// `missed_` and the memory behind `after` hold all that was missed: the verdict is certain.
-void Channel::StartReplay(uint64_t after) {
-  const SessionLimits& limits = session_.services_.limits;
-  LiveFeed& feed = session_.services_.feed;
-  feed.ForEachAfter(after, [&](const BatchPtr& batch) {
-    // The position may lie within the first one.
-    missed_changes_ += batch->changes.size() - FirstChangeAfter(*batch, after);
-    missed_bytes_ += batch->bytes;
-    missed_.push_back(batch);
-  });
-  if (missed_changes_ > limits.replay_changes_max || missed_bytes_ > limits.replay_bytes_max) {
-    return BeginAnew({false, "too_many"});
-  }
-  if (std::ranges::any_of(missed_, [&](const BatchPtr& batch) {
-        return router::HasOtherShapes(spec_, *batch);
-      })) {
-    // Rights and filters are compiled for today's columns: older rows cannot be judged.
-    return BeginAnew({false, "schema_changed"});
-  }
-  if (!feed.router().CanJudgeSince(spec_, replayed_)) return BeginAnew({false, "rights_unknown"});
-  // The rows of a snapshot are true where they were read; what was missed ends at the head.
-  SendJoinReply(snapshot_ ? Position{feed.head().epoch, replayed_} : feed.head());
-  state_ = ChannelState::kReplaying;
-  ContinueReplay();
-}
-
-void Channel::ContinueReplay() {
-  if (state_ != ChannelState::kReplaying) return;
-  LiveFeed& feed = session_.services_.feed;
-  const auto send = [this](const io::SharedBytes& frame) { session_.transport_.OnFrame(frame); };
-  if (snapshot_ != nullptr && !SendPages()) return;
-  // Nothing else runs on this loop between the last slice and GoLive: replay and stream meet
-  // exactly. What was read beyond the loop's head comes again with the stream.
-  for (;;) {
-    // Looked at before each change, and before what ends the replay.
-    if (session_.transport_.Congested()) return;
-    if (replayed_ >= feed.head().offset) break;
-    if (missed_.empty()) {
-      if (!feed.Covers(replayed_)) {
-        session_.services_.metrics.replays_overtaken.Add();
-        return session_.transport_.CloseWith(kTryAgainLater, "too slow to catch up");
-      }
-      feed.ForEachAfter(replayed_, [&](const BatchPtr& batch) { missed_.push_back(batch); });
-    }
-    const BatchPtr batch = missed_.front();
-    const uint64_t last = std::min(NextOffset(*batch, replayed_), feed.head().offset);
-    rights_touched_ |= feed.router().TouchesRights(spec_, *batch, {replayed_, last});
-    session_.replaying_ = true;
-    feed.router().Replay(SpecAt(last), *batch, {replayed_, last}, send);
-    session_.replaying_ = false;
-    replayed_ = std::max(replayed_, last);
-    if (replayed_ >= batch->position.offset) missed_.pop_front();
-  }
-  // Rows that came into sight, or left it, without a change of their own.
-  if (std::exchange(rights_touched_, false)) {
-    send(router::Router::AccessChanged(spec_, feed.head()));
-  }
-  if (!std::exchange(lagged_, false)) return GoLive(feed.head());
-  state_ = ChannelState::kLive;
-  feed.router().Join(spec_, session_.transport_, membership_);
-  SendCaughtUp(feed.head());
-}
-
-void Channel::Lag(uint64_t after) {
-  if (state_ != ChannelState::kLive || spec_.bindings.empty()) return;
-  membership_.Leave();
-  replayed_ = after;
-  lagged_ = true;
-  state_ = ChannelState::kReplaying;
 }
 
 // Sends the reply unless a replay has done so, and subscribes at the loop's head.
