@@ -22,6 +22,18 @@ policy::PolicyDefinition Definition(const ChannelPolicyConfig& policy,
           .where = ToString(sql.where)};
 }
 
+protocol::SlowPolicy SlowPolicyOf(SlowClients slow) {
+  switch (slow) {
+    case SlowClients::kResync:
+      return protocol::SlowPolicy::kResync;
+    case SlowClients::kConflate:
+      return protocol::SlowPolicy::kConflate;
+    case SlowClients::kCut:
+      return protocol::SlowPolicy::kCut;
+  }
+  return protocol::SlowPolicy::kResync;
+}
+
 }  // namespace
 
 session::SessionLimits SessionLimitsOf(const MainConfig& config) {
@@ -38,6 +50,13 @@ session::SessionLimits SessionLimitsOf(const MainConfig& config) {
   limits.presence_calls_window = config.limits.client_presence_window;
   limits.public_channels = config.channels.private_only ? session::PublicChannels::kRefused
                                                         : session::PublicChannels::kAllowed;
+  limits.slow = SlowPolicyOf(config.server.slow_clients);
+  // The first class that fits counts, also when it says nothing of this.
+  for (const ChannelClassConfig& channel_class : config.channels.classes) {
+    limits.slow_classes.push_back(
+        {channel_class.pattern,
+         SlowPolicyOf(channel_class.slow_clients.value_or(config.server.slow_clients))});
+  }
   limits.access_token_throttle = config.channels.access_token_throttle;
   return limits;
 }

@@ -3,7 +3,9 @@
 
 #include <array>
 #include <chrono>
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,15 @@
 namespace tw::app {
 
 using namespace std::chrono_literals;
+
+// What becomes of a channel whose client's outbox is full.
+enum class SlowClients : uint8_t { kResync, kConflate, kCut };
+
+constexpr auto ConfigNames(SlowClients) {
+  return std::array{config::Named{SlowClients::kResync, "resync"},
+                    config::Named{SlowClients::kConflate, "conflate"},
+                    config::Named{SlowClients::kCut, "cut"}};
+}
 
 // Under upstream's names (realtime-protocol §7.1).
 struct LimitsConfig {
@@ -73,12 +84,14 @@ struct ChannelClassConfig {
   uint32_t messages_max = 100;
   std::chrono::milliseconds age_max = 5min;
   config::ByteSize bytes_max = config::MiB(1);
+  std::optional<SlowClients> slow_clients;
 };
 
 constexpr void Describe(config::Of<ChannelClassConfig> auto& config, auto&& field) {
   field(config::Required("pattern"), config.pattern,
         "Name of a channel, or its beginning followed by *.");
   DescribeHistory(config, field);
+  field("slow_clients", config.slow_clients, "As server.slow_clients, which counts without it.");
 }
 
 enum class ChannelRight : uint8_t { kAll, kSelect, kInsert };
@@ -162,7 +175,7 @@ constexpr void Describe(config::Of<ChannelsConfig> auto& config, auto&& field) {
   field("presence", config.presence, "Who is there.");
   field("history", config.history, "What is kept of broadcasts for clients that return.");
   field("classes", config.classes,
-        "Other histories, by name of the channel; the first whose pattern fits counts.");
+        "Other histories and manners, by name of the channel; the first whose pattern fits counts.");
   field("history_total_max", config.history_total_max, config::MiB(1), config::GiB(64),
         "Memory of all channels' broadcasts, per event loop.");
   field("access_token_throttle", config.access_token_throttle, 0s, 1min,

@@ -43,13 +43,6 @@ constexpr void Describe(config::Of<TlsConfig> auto& config, auto&& field) {
   field("key", config.key, "PEM file with its private key, without passphrase.");
 }
 
-enum class SlowClients : uint8_t { kResync, kCut };
-
-constexpr auto ConfigNames(SlowClients) {
-  return std::array{config::Named{SlowClients::kResync, "resync"},
-                    config::Named{SlowClients::kCut, "cut"}};
-}
-
 struct ServerConfig {
   std::string listen = "127.0.0.1:4000";
   uint32_t loops = 0;
@@ -85,8 +78,9 @@ constexpr void Describe(config::Of<ServerConfig> auto& config, auto&& field) {
   field("outbox_age_max", config.outbox_age_max, 1s, 1h,
         "Time that sent bytes may wait for a client to take them; a slower one is cut off.");
   field("slow_clients", config.slow_clients,
-        "At outbox_max: resync lets row changes wait in the log until the client has taken what was "
-        "sent, cut ends its connection. Who is behind with broadcasts is always cut off.");
+        "At outbox_max, for each channel: resync sends later, from the log and the history, what the "
+        "client had no room for; conflate only the newest state of each row and the newest "
+        "broadcast of each event; cut ends its connection.");
   field("message_max", config.message_max, config::KiB(16), config::MiB(64),
         "Largest message of a realtime client.");
   field("message_timeout", config.message_timeout, 1s, 1h,

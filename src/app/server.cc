@@ -44,8 +44,6 @@ gateway::GatewayLimits GatewayLimitsOf(const ServerConfig& config, size_t loops,
   limits.pong_timeout = config.pong_timeout;
   limits.outbox_bytes_max = config.outbox_max.bytes;
   limits.outbox_age_max = config.outbox_age_max;
-  limits.slow_clients = config.slow_clients == SlowClients::kCut ? gateway::SlowClients::kCut
-                                                                : gateway::SlowClients::kResync;
   limits.message_time_max = config.message_timeout;
   limits.message_bytes_max = static_cast<uint32_t>(config.message_max.bytes);
   limits.connections_max = std::max<uint32_t>(1, config.connections_max / uint32_t(loops));

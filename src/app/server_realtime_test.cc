@@ -228,6 +228,7 @@ TEST_F(ServerRealtimeTest, ASilentPeerIsPingedThenCutAndOneThatPongsStays) {
 
 TEST_F(ServerRealtimeTest, ASlowConsumerIsCutAndOthersAreNot) {
   limits().outbox_max = config::KiB(64);
+  limits().slow_clients = SlowClients::kCut;
   Start();
   const auto slow = Open(4'096);
   slow->SendText(kJoinEcho);

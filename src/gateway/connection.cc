@@ -90,8 +90,8 @@ void Connection::OnHead() {
     route_ = match.route;
     if (route_ == nullptr) {
       // The body is not read: it belongs to nobody.
-      if (match.allowed_method.empty()) return Fail(404, "there is nothing at this path");
-      const http::HeaderView allow[] = {{"Allow", match.allowed_method}};
+      if (match.allowed_methods.empty()) return Fail(404, "there is nothing at this path");
+      const http::HeaderView allow[] = {{"Allow", match.allowed_methods}};
       std::string out;
       http::AppendResponse(out, 405, allow, "", http::KeepAlive::kNo);
       return RespondRaw(out, http::KeepAlive::kNo);

@@ -52,13 +52,6 @@ struct CompressionLimits {
   uint32_t inflated_bytes_max = 5'000'000;  // What one message of a client may expand to.
 };
 
-// What becomes of a client whose outbox is full. Broadcasts and replies cannot be had again: for those
-// it is always cut off.
-enum class SlowClients : uint8_t {
-  kResync,  // Row changes are dropped and come from the log when it has taken what waits.
-  kCut,     // It is cut off; it resumes at its position.
-};
-
 struct GatewayLimits {
   size_t body_bytes_default = 64 * 1024;
   std::chrono::milliseconds request_timeout{10'000};
@@ -66,7 +59,6 @@ struct GatewayLimits {
   std::chrono::milliseconds ping_interval{20'000};
   std::chrono::milliseconds pong_timeout{10'000};
   size_t outbox_bytes_max = 1u << 20;
-  SlowClients slow_clients = SlowClients::kResync;
   std::chrono::milliseconds outbox_age_max{30'000};  // Of what the kernel does not take.
   uint32_t message_bytes_max = 5'000'000;
   std::chrono::milliseconds message_time_max{60'000};  // From its first byte to its last.

@@ -395,7 +395,7 @@ TEST_F(GatewayTest, ADrainIsSpreadOverItsWindowAndRequestsAreServedMeanwhile) {
 
 TEST_F(GatewayTest, ASlowConsumerIsCutAndNobodyElse) {
   gateway_.limits.outbox_bytes_max = 64 * 1024;
-  gateway_.limits.slow_clients = SlowClients::kCut;
+  gateway_.services.limits.slow = protocol::SlowPolicy::kCut;
   gateway_.Start();
   const auto slow = Subscriber(4 * 1024);
   const auto quick = Subscriber();

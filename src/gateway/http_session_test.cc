@@ -228,8 +228,37 @@ TEST_F(HttpSessionTest, APollMaySayHowLongItWaitsAndHowLongTheSessionIsKept) {
   }
 }
 
+TEST_F(HttpSessionTest, APollingClientThatWasBehindGetsTheRestFromTheLog) {
+  gateway_.limits.outbox_bytes_max = 64 * 1024;
+  gateway_.Start();
+  TestClient client(gateway_.port());
+  client.Send(Poll(Join()));
+  std::string answer = client.Response();
+  const std::string session = Quoted(answer, "{\"session\":\"");
+  gateway_.OnLoop([&] {
+    for (int i = 1; i <= 100; ++i) {
+      gateway_.services.commits.Insert(Task(i, 1, "open", std::string(2'000, 'x')));
+    }
+    gateway_.services.Commit();
+  });
+  int next = 1;
+  while (answer.find("caught_up") == std::string::npos) {
+    const size_t seq = answer.find("\"seq\":");
+    ASSERT_NE(seq, std::string::npos) << answer;
+    client.Send(Poll("&session=" + session + "&ack=" +
+                     std::to_string(std::atoi(answer.c_str() + seq + 6))));
+    answer = client.Response();
+    for (size_t at = 0; (at = answer.find("\"record\":{\"id\":", at)) != std::string::npos; ++at) {
+      EXPECT_EQ(std::atoi(answer.c_str() + at + 15), next++);
+    }
+  }
+  EXPECT_EQ(next, 101);
+  EXPECT_EQ(gateway_.gateway_metrics.slow_consumers.value(), 0u);
+}
+
 TEST_F(HttpSessionTest, APollingClientThatDoesNotAskIsClosedAndItsMemoryFreed) {
   gateway_.limits.outbox_bytes_max = 64 * 1024;
+  gateway_.services.limits.slow = protocol::SlowPolicy::kCut;
   gateway_.Start();
   TestClient client(gateway_.port());
   client.Send(Poll(Join()));

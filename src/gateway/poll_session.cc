@@ -68,18 +68,30 @@ void PollSession::Acknowledge(uint64_t ack) {
 
 void PollSession::OnFrame(const io::SharedBytes& frame) {
   if (closed_) return;
-  if (!session_.replaying() && !messages_.empty() &&
-      bytes_ + frame.size() > gateway_.wiring().limits.outbox_bytes_max) {
-    gateway_.wiring().metrics.slow_consumers.Add();
-    telemetry::Log(telemetry::Level::kWarning, "SlowConsumer",
-                   "a polling client that does not ask was cut off; it resumes at its position",
-                   {{"limit", "outbox_max"}, {"unsent_bytes", bytes_}, {"sub", session_.subject()}});
-    messages_.clear();
-    return CloseWith(kTryAgainLater, "too slow; resume at your position");
+  const size_t limit = gateway_.wiring().limits.outbox_bytes_max;
+  const bool full = !messages_.empty() && bytes_ + frame.size() > limit;
+  if (lagging_ || (full && !session_.replaying())) {
+    const session::Excess outcome = session_.OnExcess(frame);
+    if (outcome == session::Excess::kCut) return CutSlow();
+    if (!std::exchange(lagging_, true)) {
+      gateway_.wiring().metrics.lagging.Add();
+      gateway_.wiring().loop.FlushAtEndOfTurn(*this);
+    }
+    if (outcome == session::Excess::kDrop) return;
+    if (bytes_ + frame.size() > 2 * limit) return CutSlow();
   }
   bytes_ += frame.size();
   messages_.push_back(frame);
   if (waiting_) gateway_.wiring().loop.FlushAtEndOfTurn(*this);
+}
+
+void PollSession::CutSlow() {
+  gateway_.wiring().metrics.slow_consumers.Add();
+  telemetry::Log(telemetry::Level::kWarning, "SlowConsumer",
+                 "a polling client that does not ask was cut off; it resumes at its position",
+                 {{"limit", "outbox_max"}, {"unsent_bytes", bytes_}, {"sub", session_.subject()}});
+  messages_.clear();
+  CloseWith(kTryAgainLater, "too slow; resume at your position");
 }
 
 bool PollSession::Congested() {
@@ -89,6 +101,7 @@ bool PollSession::Congested() {
 }
 
 void PollSession::Flush() {
+  if (std::exchange(lagging_, false) && !closed_) session_.Resync();
   if (waiting_) Answer();
 }
 

@@ -67,6 +67,7 @@ class PollSession final : public session::Transport, public HttpSession, private
   void Acknowledge(uint64_t ack);
   void Answer();
   std::string AnswerText();
+  void CutSlow();
   void OnWaitEnd();
   void OnIdle();
   void End();
@@ -81,6 +82,7 @@ class PollSession final : public session::Transport, public HttpSession, private
   std::optional<Closed> closed_;
   io::Timer timer_;  // While a request waits: its end. Else: the session's.
   bool resume_wanted_ = false;
+  bool lagging_ = false;  // Frames had no room; Session::Resync follows at the end of the turn.
 };
 
 }  // namespace tw::gateway

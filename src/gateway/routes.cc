@@ -54,6 +54,11 @@ bool PathFits(const Route& route, std::string_view path) {
   return path == route.path;
 }
 
+// Whether `methods`, as in an Allow header, has `method`. No method is the end of another's name.
+bool Lists(std::string_view methods, std::string_view method) {
+  return methods.find(method) != std::string_view::npos;
+}
+
 }  // namespace
 
 std::span<const Route> Routes() { return kRoutes; }
@@ -63,7 +68,9 @@ RouteMatch FindRoute(std::string_view method, std::string_view path) {
   for (const Route& route : kRoutes) {
     if (!PathFits(route, path)) continue;
     if (route.method == method) return {&route, {}};
-    if (match.allowed_method.empty() && route.path != "/") match.allowed_method = route.method;
+    if (route.path == "/" || Lists(match.allowed_methods, route.method)) continue;
+    if (!match.allowed_methods.empty()) match.allowed_methods += ", ";
+    match.allowed_methods += route.method;
   }
   return match;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace tw::gateway {
@@ -33,11 +34,12 @@ inline constexpr size_t kMessageBody = SIZE_MAX - 1;  // As large as a socket's 
 // All of them, in the order of the search.
 std::span<const Route> Routes();
 
-// The route of a request; null when the path is unknown. `method_mismatch` is set when only the
-// method is wrong.
+// The route of a request; null when the path is unknown, or serves other methods only.
 struct RouteMatch {
   const Route* route = nullptr;
-  std::string_view allowed_method;  // Of a path that exists, when the method does not fit.
+  // Of a path that exists, when the method does not fit: all that it serves, each once, as the value
+  // of an Allow header (RFC 9110, 10.2.1).
+  std::string allowed_methods;
 };
 RouteMatch FindRoute(std::string_view method, std::string_view path);
 

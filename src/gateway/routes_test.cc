@@ -31,7 +31,7 @@ TEST(RoutesTest, AnExactPathTakesNoMoreAndNoLess) {
                            "/realtime/v1/websocket/x", "/rest/v1", "/hooks"}) {
     EXPECT_EQ(PathOf("GET", path), "/") << path;
     EXPECT_EQ(FindRoute("POST", path).route, nullptr) << path;
-    EXPECT_EQ(FindRoute("POST", path).allowed_method, "") << path;
+    EXPECT_EQ(FindRoute("POST", path).allowed_methods, "") << path;
   }
 }
 
@@ -39,10 +39,12 @@ TEST(RoutesTest, AMethodIsMatchedExactlyAndTheRightOneNamed) {
   for (const char* method : {"get", "HEAD", "DELETE", "", "GET "}) {
     const RouteMatch match = FindRoute(method, "/health/live");
     EXPECT_EQ(match.route, nullptr) << method;
-    EXPECT_EQ(match.allowed_method, "GET") << method;
+    EXPECT_EQ(match.allowed_methods, "GET") << method;
   }
-  EXPECT_EQ(FindRoute("PUT", "/hooks/a").allowed_method, "POST");
-  EXPECT_EQ(FindRoute("POST", "/unknown").allowed_method, "");
+  EXPECT_EQ(FindRoute("PUT", "/hooks/a").allowed_methods, "POST, GET");
+  EXPECT_EQ(FindRoute("PUT", "/rest/v1/notes").allowed_methods, "GET, POST, PATCH, DELETE");
+  EXPECT_EQ(FindRoute("PUT", "/realtime/v1/sse").allowed_methods, "GET, POST");
+  EXPECT_EQ(FindRoute("POST", "/unknown").allowed_methods, "");
 }
 
 // A request that no route asks a token for must be one that says why: see RouteAuth.

@@ -1,7 +1,5 @@
 #include "gateway/stream_transport.h"
 
-#include <utility>
-
 #include "gateway/connection.h"
 #include "gateway/gateway.h"
 #include "telemetry/log.h"
@@ -34,40 +32,31 @@ void StreamTransport::OnOld() {
 // Much may be due within one turn; only what the kernel does not take counts as slow. A frame larger
 // than the whole outbox goes when nothing waits before it.
 void StreamTransport::QueueBeyond(const io::SharedBytes& bytes) {
-  if (lag_from_ > 0) return QueueLagging(bytes);
-  stream_->Flush();
-  // A replay goes at the client's pace: what it sends is at most one change beyond half the outbox.
-  if (session().replaying() || stream_->unsent_bytes() == 0 ||
-      stream_->unsent_bytes() + bytes.size() <= outbox_bytes_max_) {
-    return stream_->Send(bytes);
+  const size_t limit = gateway_.wiring().limits.outbox_bytes_max;
+  if (!lagging_) {
+    stream_->Flush();
+    // A replay goes at the client's pace: what it sends is at most one change beyond half the outbox.
+    if (session().replaying() || stream_->unsent_bytes() == 0 ||
+        stream_->unsent_bytes() + bytes.size() <= limit) {
+      return stream_->Send(bytes);
+    }
   }
-  // What is no row change is told once, or not at all: it cannot be had again.
-  const uint64_t publishing = session().publishing();
-  if (publishing == 0 || gateway_.wiring().limits.slow_clients == SlowClients::kCut) {
-    return CutSlow("outbox_max");
-  }
-  BeginLag(publishing);
-  QueueLagging(bytes);
-}
-
-// The change at which the outbox was full goes whole, so that all channels stand at the same place;
-// those behind it come again with the replay.
-void StreamTransport::QueueLagging(const io::SharedBytes& bytes) {
-  const uint64_t publishing = session().publishing();
-  if (publishing > lag_from_) return;
-  const size_t bytes_max = 2 * gateway_.wiring().limits.outbox_bytes_max;
-  if (stream_->unsent_bytes() + bytes.size() > bytes_max) return CutSlow("outbox_max");
+  const session::Excess outcome = session().OnExcess(bytes);
+  if (outcome == session::Excess::kCut) return CutSlow("outbox_max");
+  if (!lagging_) BeginLag();
+  if (outcome == session::Excess::kDrop) return;
+  if (stream_->unsent_bytes() + bytes.size() > 2 * limit) return CutSlow("outbox_max");
   stream_->Send(bytes);
 }
 
-void StreamTransport::BeginLag(uint64_t publishing) {
-  lag_from_ = publishing;
+void StreamTransport::BeginLag() {
+  lagging_ = true;
   outbox_bytes_max_ = 0;
   gateway_.wiring().metrics.lagging.Add();
   telemetry::Log(telemetry::Level::kInfo, "ClientLags",
-                 "a realtime client is behind; it gets row changes from the log at its own pace",
+                 "a realtime client is behind; it gets what it missed at its own pace",
                  {{"remote", stream_->remote_address()}, {"sub", session().subject()}});
-  // In a turn of its own: here the router is within its members.
+  // In a turn of its own: here a fan-out is within its members.
   gateway_.wiring().loop.Post([&gateway = gateway_, id = id_] {
     Connection* const connection = gateway.Find(id);
     if (connection != nullptr && connection->realtime() != nullptr) {
@@ -79,7 +68,8 @@ void StreamTransport::BeginLag(uint64_t publishing) {
 void StreamTransport::EndLag() {
   if (closing_) return;
   outbox_bytes_max_ = gateway_.wiring().limits.outbox_bytes_max;
-  session().Resync(std::exchange(lag_from_, 0));
+  lagging_ = false;
+  session().Resync();
 }
 
 void StreamTransport::OnUnsentTooOld() {

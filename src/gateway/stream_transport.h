@@ -55,12 +55,11 @@ class StreamTransport : public session::Transport {
   void OnOld();
   void CutSlow(std::string_view limit);
   void QueueBeyond(const io::SharedBytes& bytes);
-  void QueueLagging(const io::SharedBytes& bytes);
-  void BeginLag(uint64_t publishing);
+  void BeginLag();
   void EndLag();
 
   size_t outbox_bytes_max_;  // 0 while lagging: then nothing goes without a second look.
-  uint64_t lag_from_ = 0;    // The change at which the outbox was full; 0: not lagging.
+  bool lagging_ = false;     // Frames had no room; Session::Resync follows.
   io::Timer age_;
   bool resume_wanted_ = false;  // A replay waits until everything is sent.
 };

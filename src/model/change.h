@@ -42,6 +42,8 @@ struct Batch {
   // True when the changes are those of exactly one commit, so that what lies between two changes of
   // one row was never to be seen by anybody.
   bool one_commit = false;
+  // True when there is at most one change per row: what all of them came to (router/net_effect.h).
+  bool net = false;
 };
 
 using BatchPtr = std::shared_ptr<const Batch>;

@@ -115,6 +115,14 @@ BindingRequest ParseBinding(const json::Value& object) {
   return binding;
 }
 
+std::optional<SlowPolicy> Slow(const json::Value& value) {
+  const auto name = value.AsString();
+  if (name == "resync") return SlowPolicy::kResync;
+  if (name == "conflate") return SlowPolicy::kConflate;
+  if (name == "cut") return SlowPolicy::kCut;
+  return std::nullopt;
+}
+
 // A prefix that nobody guesses, or nothing.
 std::string ClientId(std::string text) {
   const bool fits =
@@ -158,6 +166,8 @@ Result<JoinRequest> ParseJoin(const json::Value& payload) {
   request.snapshot = LenientBool(tidewire["snapshot"]);
   request.client = ClientId(Text(tidewire["client"]));
   request.invalidations = LenientBool(tidewire["invalidations"]);
+  request.slow = Slow(tidewire["slow"]);
+  if (!request.slow) request.slow = Slow(config["broadcast"]["slow"]);
   for (const json::Value& item : config["postgres_changes"].items()) {
     if (item.is_null()) continue;
     if (request.bindings.size() == kBindingsMax) {
@@ -165,6 +175,7 @@ Result<JoinRequest> ParseJoin(const json::Value& payload) {
                                                      std::to_string(kBindingsMax));
     }
     BindingRequest binding = ParseBinding(item);
+    if (!request.slow) request.slow = Slow(item["slow"]);
     binding.id = IdOf(ParametersOf(binding));
     // Two different bindings of a channel must differ in id; equal ones may share it.
     const auto taken = [&](int64_t id) {

@@ -64,6 +64,13 @@ enum class PresenceWish : uint8_t { kOn, kOff };
 // config.postgres_changes_options.wait: what cannot be subscribed to refuses the join.
 enum class ChangesWish : uint8_t { kReport, kRequire };
 
+// What a channel gets that is behind because its client takes too little.
+enum class SlowPolicy : uint8_t {
+  kResync,    // What it missed, from the log and the history, at its own pace.
+  kConflate,  // The newest state of each row, the newest broadcast of each event.
+  kCut,       // Nothing: its connection ends, and its client resumes.
+};
+
 struct JoinRequest {
   std::vector<BindingRequest> bindings;
   bool is_private = false;
@@ -78,6 +85,8 @@ struct JoinRequest {
   std::string access_token;  // Empty when absent, null or an opaque sb_… key.
 
   // Our extension, config.tidewire; all off for compatible clients.
+  // Also in config.broadcast and in each binding, as `slow`; the first of them counts.
+  std::optional<SlowPolicy> slow;
   bool positions = false;  // Row changes carry their position.
   bool leave = false;      // Rows that leave the filter or the reader's sight are reported.
   std::string since;       // Position to resume from.

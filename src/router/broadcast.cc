@@ -130,6 +130,7 @@ void BroadcastHub::Send(const Broadcast& message) {
   const auto found = topics.find(message.topic);
   if (found == topics.end()) return;
   messages_.Add();
+  sending_.message = &message;
   for (const Version version : {Version::kV1, Version::kV2}) {
     for (const auto positions : {BroadcastPositions::kNo, BroadcastPositions::kYes}) {
       const auto& members = found->second->members[GroupOf(version, positions)];
@@ -140,12 +141,14 @@ void BroadcastHub::Send(const Broadcast& message) {
       uint64_t delivered = 0;
       for (const auto& member : members) {
         if (member.id == message.sender) continue;
+        sending_.membership = member.membership;
         member.receiver->OnFrame(frame);
         ++delivered;
       }
       deliveries_.Add(delivered);
     }
   }
+  sending_ = {};
 }
 
 }  // namespace tw::router

@@ -107,12 +107,20 @@ class BroadcastHub {
   // To every member of the message's topic but its sender. Encoded once per group of members.
   void Send(const Broadcast& message);
 
+  // What is being sent, and to whom; null outside of Send.
+  struct Sending {
+    const Broadcast* message = nullptr;
+    const BroadcastMembership* membership = nullptr;
+  };
+  const Sending& sending() const { return sending_; }
+
  private:
   friend class BroadcastMembership;
   void Leave(BroadcastMembership& membership);
 
   StringMap<std::unique_ptr<BroadcastTopic>> topics_[2];
   std::string scratch_;
+  Sending sending_;
   telemetry::Counter& messages_;
   telemetry::Counter& deliveries_;
 };

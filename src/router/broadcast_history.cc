@@ -2,15 +2,12 @@
 
 #include <algorithm>
 
+#include "router/topic_pattern.h"
+
 namespace tw::router {
 namespace {
 
 constexpr std::string_view kTopicPrefix = "realtime:";
-
-bool Fits(std::string_view pattern, std::string_view name) {
-  if (!pattern.ends_with('*')) return pattern == name;
-  return name.starts_with(pattern.substr(0, pattern.size() - 1));
-}
 
 }  // namespace
 
@@ -27,7 +24,7 @@ BroadcastHistory::BroadcastHistory(uint64_t epoch, const HistoryOptions& options
 const HistoryLimits& BroadcastHistory::LimitsOf(std::string_view topic) const {
   if (topic.starts_with(kTopicPrefix)) topic.remove_prefix(kTopicPrefix.size());
   for (const HistoryClass& candidate : options_.classes) {
-    if (Fits(candidate.pattern, topic)) return candidate.limits;
+    if (TopicFits(candidate.pattern, topic)) return candidate.limits;
   }
   return options_.limits;
 }

@@ -28,8 +28,7 @@ struct HistoryLimits {
   uint64_t bytes_max = 1u << 20;
 };
 
-// Limits of the topics whose name (without "realtime:") fits `pattern`: the whole name, or its
-// beginning when the pattern ends with '*'.
+// Limits of the topics whose name (without "realtime:") fits `pattern` (TopicFits).
 struct HistoryClass {
   std::string pattern;
   HistoryLimits limits;

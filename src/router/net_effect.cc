@@ -1,5 +1,7 @@
 #include "router/net_effect.h"
 
+#include <algorithm>
+#include <memory>
 #include <string>
 #include <unordered_map>
 
@@ -58,6 +60,38 @@ std::vector<std::optional<NetChange>> NetEffect(const Batch& batch) {
     last[key] = i;
   }
   return net;
+}
+
+Conflated Conflate(std::span<const BatchPtr> batches, uint64_t after, const ChannelSpec& spec) {
+  const auto followed = [&](const Change& change) {
+    return std::ranges::any_of(spec.bindings, [&](const TableBinding& binding) {
+      return binding.relation->table == change.relation->table &&
+             binding.relation->schema == change.relation->schema;
+    });
+  };
+  Batch all;
+  for (const BatchPtr& batch : batches) {
+    for (size_t i = FirstChangeAfter(*batch, after); i < batch->changes.size(); ++i) {
+      if (followed(batch->changes[i])) all.changes.push_back(batch->changes[i]);
+    }
+  }
+  auto conflated = std::make_shared<Batch>();
+  conflated->position = batches.back()->position;
+  conflated->after = after;
+  conflated->net = true;
+  if (all.changes.empty()) return {std::move(conflated), 0};
+  for (const auto& net : NetEffect(all)) {
+    if (!net) continue;
+    Change change = *net->change;
+    change.op = net->op;
+    change.old_row = net->op == ChangeOp::kInsert ? Row() : *net->old_row;
+    change.new_row = net->op == ChangeOp::kDelete ? Row() : *net->new_row;
+    conflated->bytes +=
+        sizeof(Change) + ApproximateBytes(change.old_row) + ApproximateBytes(change.new_row);
+    conflated->changes.push_back(std::move(change));
+  }
+  const uint64_t left_out = all.changes.size() - conflated->changes.size();
+  return {std::move(conflated), left_out};
 }
 
 }  // namespace tw::router

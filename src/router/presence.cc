@@ -312,6 +312,12 @@ void PresenceHub::Flush(PresenceTopic& topic) {
   EraseIfEmpty(topic);
 }
 
+void PresenceHub::Tell(const PresenceMember& member, const io::SharedBytes& frame) {
+  telling_ = &member;
+  member.receiver_->OnFrame(frame);
+  telling_ = nullptr;
+}
+
 void PresenceHub::SendDiff(PresenceTopic& topic) {
   const PresenceTopic::Changes joined = std::exchange(topic.joined, {});
   const PresenceTopic::Changes left = std::exchange(topic.left, {});
@@ -328,7 +334,7 @@ void PresenceHub::SendDiff(PresenceTopic& topic) {
     if (listeners.empty()) continue;
     for (const std::string& diff : diffs) {
       const io::SharedBytes frame = FrameOf(version, topic.name, "presence_diff", diff);
-      for (PresenceMember* const member : listeners) member->receiver_->OnFrame(frame);
+      for (const PresenceMember* const member : listeners) Tell(*member, frame);
       metrics_.diffs.Add();
       metrics_.deliveries.Add(listeners.size());
     }
@@ -345,7 +351,7 @@ void PresenceHub::SendState(PresenceTopic& topic) {
       frames[version] = FrameOf(member->version_, topic.name, "presence_state", state);
       metrics_.states.Add();
     }
-    member->receiver_->OnFrame(frames[version]);
+    Tell(*member, frames[version]);
     metrics_.deliveries.Add();
     member->place_ = PresenceMember::Place::kListening;
     member->index_ = static_cast<uint32_t>(topic.listeners[version].size());

@@ -153,6 +153,9 @@ class PresenceHub {
   Tracked Track(PresenceMember& member, std::string_view key, std::string_view tracked);
   void Untrack(PresenceMember& member);
 
+  // The member whose frame is being given out; null outside of that.
+  const PresenceMember* telling() const { return telling_; }
+
   // What another loop says.
   void Apply(const PresenceChange& change);
 
@@ -186,6 +189,7 @@ class PresenceHub {
                std::string_view tracked, const PresenceMetaPtr& replaced);
   void Schedule(PresenceTopic& topic);
   void Flush(PresenceTopic& topic);
+  void Tell(const PresenceMember& member, const io::SharedBytes& frame);
   void SendDiff(PresenceTopic& topic);
   void SendState(PresenceTopic& topic);
   void EraseIfEmpty(PresenceTopic& topic);
@@ -201,6 +205,7 @@ class PresenceHub {
   uint64_t next_reference_ = 1;
   uint64_t bytes_ = 0;  // Of all metas that this loop knows.
   StringMap<std::unique_ptr<PresenceTopic>> topics_[2];
+  const PresenceMember* telling_ = nullptr;
   std::deque<Lost> lost_;  // In order of `due`.
   io::Timer lost_timer_;
   PresenceMetrics metrics_;

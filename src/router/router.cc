@@ -62,11 +62,15 @@ void Router::Leave(Membership& membership) {
 
 std::vector<std::optional<NetChange>> Router::NetOf(const Batch& batch) const {
   const bool atomic = batch.one_commit || (inner_ != nullptr && !inner_->plan().empty());
-  if (!atomic || batch.changes.size() < 2) return {};
+  if (!atomic || batch.net || batch.changes.size() < 2) return {};
   return NetEffect(batch);
 }
 
 void Router::Publish(const Batch& batch) {
+  struct Guard {
+    uint64_t& publishing;
+    ~Guard() { publishing = 0; }
+  } const guard{publishing_};
   std::span<const policy::InnerTables::Delta> deltas;
   if (inner_ != nullptr) deltas = inner_->Apply(batch);
   const BatchViews judged(inner_.get(), batch);
@@ -202,9 +206,9 @@ void Router::Deliver(Audience& audience, const io::SharedBytes& frame) {
 }
 
 void Router::SetReplayed(const Batch& batch) {
-  if (replayed_ == batch.changes.data() && replayed_at_ == batch.position) return;
-  replayed_ = batch.changes.data();
-  replayed_at_ = batch.position;
+  const Replayed replayed{batch.changes.data(), batch.after, batch.position, batch.net};
+  if (replayed_ == replayed) return;
+  replayed_ = replayed;
   replayed_net_ = NetOf(batch);
 }
 

@@ -106,8 +106,14 @@ class Router {
   bool blind_ = false;  // Batches went by that could not be judged.
   ChangeEncoder encoder_;
   // The batch that is being replayed: asked for slice by slice.
-  const Change* replayed_ = nullptr;  // Its first change.
-  Position replayed_at_;
+  struct Replayed {
+    const Change* first = nullptr;
+    uint64_t after = 0;
+    Position position;
+    bool net = false;
+    bool operator==(const Replayed&) const = default;
+  };
+  Replayed replayed_;
   std::vector<std::optional<NetChange>> replayed_net_;
   size_t members_ = 0;
   uint64_t round_ = 0;  // Rises per change, so that an audience is offered it once.

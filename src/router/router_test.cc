@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <random>
+#include <variant>
+
 #include "router/test_support.h"
 
 namespace tw::router {
@@ -317,6 +321,72 @@ TEST_F(RouterTest, ReplaySendsTheRangeAsTheStreamWouldHave) {
   router_.Replay(spec, *batch, {1, 3},
                  [&](const io::SharedBytes& frame) { replayed.push_back(TextOf(frame)); });
   EXPECT_THAT(replayed, ElementsAre(TextOf(live.frames[1])));
+}
+
+TEST_F(RouterTest, NothingIsBeingPublishedOutsideOfPublish) {
+  struct Watcher final : Receiver {
+    void OnFrame(const io::SharedBytes&) override { seen.push_back(router->publishing()); }
+    const Router* router = nullptr;
+    std::vector<uint64_t> seen;
+  } watcher;
+  watcher.router = &router_;
+  Membership membership;
+  router_.Join(Channel({BindOrg(1)}), watcher, membership);
+  router_.Publish(*commits_.Insert(Task(1, 1)).Insert(Task(2, 2)).Insert(Task(3, 1)).Take());
+  EXPECT_THAT(watcher.seen, ElementsAre(1, 3));
+  EXPECT_EQ(router_.publishing(), 0u);
+}
+
+// Random histories of a few rows: who follows the conflated one ends with the same rows.
+TEST_F(RouterTest, ConflatedChangesLeadToTheSameRows) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  const auto apply = [](std::map<int64_t, Row>& rows, const Batch& batch) {
+    for (const Change& change : batch.changes) {
+      const Row& key = change.op == ChangeOp::kInsert ? change.new_row : change.old_row;
+      const int64_t id = std::get<int64_t>(key[0]);
+      if (change.op == ChangeOp::kInsert) EXPECT_FALSE(rows.contains(id));
+      if (change.op != ChangeOp::kInsert) EXPECT_EQ(rows[id], change.old_row);
+      if (change.op == ChangeOp::kDelete) {
+        rows.erase(id);
+      } else {
+        rows[id] = change.new_row;
+      }
+    }
+  };
+  for (int round = 0; round < 200; ++round) {
+    Commits commits(relation_);
+    std::map<int64_t, Row> rows, begin;
+    std::vector<BatchPtr> batches;
+    uint64_t after = 0;
+    const uint64_t told = random() % 10;
+    for (int i = 0; i < 30; ++i) {
+      const int id = static_cast<int>(random() % 4);
+      const Row next = Task(id, 1, "open", "t" + std::to_string(i));
+      if (!rows.contains(id)) {
+        commits.Insert(next);
+      } else if (random() % 3 == 0) {
+        commits.Delete(rows[id]);
+      } else {
+        commits.Update(rows[id], next);
+      }
+      const BatchPtr batch = commits.Take();
+      apply(rows, *batch);
+      if (batch->position.offset <= told) {
+        after = batch->position.offset;
+        begin = rows;
+      } else {
+        batches.push_back(batch);
+      }
+    }
+    const Conflated conflated = Conflate(batches, after, Channel({BindOrg(1)}));
+    EXPECT_EQ(conflated.batch->position, batches.back()->position);
+    EXPECT_EQ(conflated.batch->changes.size() + conflated.left_out, batches.size());
+    EXPECT_LE(conflated.batch->changes.size(), 4u);
+    apply(begin, *conflated.batch);
+    EXPECT_EQ(begin, rows);
+  }
 }
 
 TEST_F(RouterTest, ManyLeaversDoNotSearchEachOther) {

@@ -22,7 +22,8 @@ class BatchViews {
  public:
   BatchViews(const policy::InnerTables* tables, const Batch& batch) {
     if (tables == nullptr) return;
-    before_.emplace(tables->At(batch.changes.front().offset - 1));
+    // Of net changes the first may lie far behind the batch's begin.
+    before_.emplace(tables->At(batch.net ? batch.after : batch.changes.front().offset - 1));
     after_.emplace(tables->At(batch.position.offset));
   }
   BatchViews(const BatchViews&) = delete;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "json/json.h"
+#include "session/channel_behind.h"
 #include "session/channel_catch_up.h"
 #include "session/channel_follow.h"
 #include "session/channel_snapshot.h"
@@ -61,6 +62,7 @@ Channel::Channel(Session& session, std::optional<std::string> join_ref, std::str
       rights_(rights),
       presence_key_(request_.presence_key),
       presence_wanted_(request_.presence == protocol::PresenceWish::kOn),
+      slow_(request_.slow.value_or(session_.services_.limits.SlowPolicyOf(name()))),
       alive_(std::make_shared<bool>(true)) {
   session_.services_.metrics.channels.Add(1);
   JoinInvalidations();
@@ -177,73 +179,6 @@ void Channel::BeginChanges() {
   if (!*asked) return BeginAnew({});
   verdict_ = {true, {}};
   ContinueFrom(**asked);
-}
-
-void Channel::StopWaiting() {
-  wait_.Cancel();
-  if (waiting_) session_.services_.feed.Forget(*waiting_);
-  waiting_.reset();
-}
-
-void Channel::OnWaitEnd() {
-  StopWaiting();
-  BeginAnew({false, "unknown_position"});
-}
-
-void Channel::CatchUp(uint64_t after) {
-  if (session_.services_.feed.Covers(after)) return StartReplay(after);
-  const uint64_t wanted = session_.services_.limits.replay_changes_max + 1 - missed_changes_;
-  session_.services_.history.Read(
-      after, wanted,
-      [this, after, attempt = attempt_, alive = alive_](Result<BatchPtr> batch) {
-        if (*alive && attempt == attempt_) OnHistory(after, std::move(batch));
-      });
-}
-
-void Channel::OnHistory(uint64_t after, Result<BatchPtr> batch) {
-  const SessionLimits& limits = session_.services_.limits;
-  if (!batch.ok()) {
-    const bool trimmed = batch.error().code == ErrorCode::kOutOfRange;
-    return BeginAnew({false, trimmed ? "expired" : "unavailable"});
-  }
-  // The memory begins behind `after`, so the log must hold something there.
-  if (*batch == nullptr) return BeginAnew({false, "unavailable"});
-  missed_changes_ += (*batch)->changes.size();
-  missed_bytes_ += (*batch)->bytes;
-  after = (*batch)->position.offset;
-  missed_.push_back(std::move(*batch));
-  if (missed_changes_ > limits.replay_changes_max || missed_bytes_ > limits.replay_bytes_max) {
-    return BeginAnew({false, "too_many"});
-  }
-  CatchUp(after);
-}
-
-// `missed_` and the memory behind `after` hold all that was missed: the verdict is certain.
-void Channel::StartReplay(uint64_t after) {
-  const SessionLimits& limits = session_.services_.limits;
-  LiveFeed& feed = session_.services_.feed;
-  feed.ForEachAfter(after, [&](const BatchPtr& batch) {
-    // The position may lie within the first one.
-    missed_changes_ += batch->changes.size() - FirstChangeAfter(*batch, after);
-    missed_bytes_ += batch->bytes;
-    missed_.push_back(batch);
-  });
-  if (missed_changes_ > limits.replay_changes_max || missed_bytes_ > limits.replay_bytes_max) {
-    return BeginAnew({false, "too_many"});
-  }
-  if (std::ranges::any_of(missed_, [&](const BatchPtr& batch) {
-        return router::HasOtherShapes(spec_, *batch);
-      })) {
-    // Rights and filters are compiled for today's columns: older rows cannot be judged.
-    return BeginAnew({false, "schema_changed"});
-  }
-  if (!feed.router().CanJudgeSince(spec_, replayed_) || TooLateToJudge()) {
-    return BeginAnew({false, "rights_unknown"});
-  }
-  // The rows of a snapshot are true where they were read; what was missed ends at the head.
-  SendJoinReply(snapshot_ ? Position{feed.head().epoch, replayed_} : feed.head());
-  state_ = ChannelState::kReplaying;
-  ContinueReplay();
 }
 
 // Sends the reply unless a replay has done so, and subscribes at the loop's head.

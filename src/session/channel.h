@@ -34,12 +34,14 @@
 namespace tw::session {
 
 class Session;
+enum class Excess : uint8_t;
 
 //                                              ┌──── lagged ────┐
 //                                              ▼                │
 //  kCatchingUp ──missed changes read──▶ kReplaying ──sent──▶ kLive   any ──leave, expiry──▶ (gone)
 //       └─────────────── nothing to catch up, or not recovered ──▲
-enum class ChannelState : uint8_t { kCatchingUp, kReplaying, kLive };
+//                       kReplaying, kLive ──what was missed is lost──▶ kEnded ──▶ (gone)
+enum class ChannelState : uint8_t { kCatchingUp, kReplaying, kLive, kEnded };
 
 // What a message means for its channel; kEnds: its client has been told, its session removes it.
 enum class ChannelFate : uint8_t { kStays, kEnds };
@@ -57,6 +59,19 @@ class Channel {
   void ContinueReplay();
   // Of a live channel: it has been told all up to `after`, and gets what is behind it as a replay.
   void Lag(uint64_t after);
+  // channel_behind.cc: frames of the channel for which the outbox has no room, in the middle of
+  // their fan-out. What is dropped comes again after StepBack.
+  Excess OnExcessBroadcast(const router::Broadcast& message, const io::SharedBytes& frame);
+  Excess OnExcessPresence();
+  // In a turn of its own: takes the channel out of the fan-outs that it is behind with.
+  void StepBack();
+  // Sends what StepBack left out, as the connection takes it, and goes back into the fan-outs.
+  void ContinueBehind();
+  bool follows_changes() const { return !spec_.bindings.empty(); }
+  bool ended() const { return state_ == ChannelState::kEnded; }
+  protocol::SlowPolicy slow() const { return slow_; }
+  const router::BroadcastMembership& broadcasts() const { return broadcasts_; }
+  const router::PresenceMember& presence() const { return presence_; }
   // New rights from now on: a change that is published later is judged by them.
   [[nodiscard]] ChannelFate SetClaims(ClaimsPtr claims);
 
@@ -120,6 +135,9 @@ class Channel {
 
   // Missed broadcasts, and those that arrive until the channel is live.
   struct BroadcastCatchUp;
+
+  // Broadcasts for which a live channel's client had no room.
+  struct BehindBroadcasts;
 
   void Begin();
   void AskBroadcasts();
@@ -196,6 +214,19 @@ class Channel {
   void CatchUp(uint64_t after);
   void OnHistory(uint64_t after, Result<BatchPtr> batch);
   void StartReplay(uint64_t after);
+  // Why missed changes cannot be judged any more; empty: they can.
+  std::string_view Unjudgeable() const;
+  // False: the database has not judged it.
+  bool SendNextMissed();
+  void Conflate();
+  void ReadOn();
+  void OnReadOn(Result<BatchPtr> batch);
+  void TellBehind(std::string_view what);
+  // What the client missed is lost: it is asked to join anew. The session removes the channel later.
+  void GiveUp(std::string_view reason);
+  void AskMissedBroadcasts();
+  void OnMissedBroadcasts(router::HistoryAnswer answer);
+  void SendNewestBroadcasts();
   void GoLive(Position position);
   void SendCaughtUp(Position position);
   void SendJoinReply(Position position);
@@ -238,6 +269,11 @@ class Channel {
   std::unique_ptr<Following> following_;
   bool awaiting_verdicts_ = false;
   std::string raised_;  // What its policies raised, as it was told.
+  bool reading_ = false;   // ReadOn waits for its answer.
+  bool conflated_ = false;  // The front of missed_ is what Conflate made.
+  const protocol::SlowPolicy slow_;
+  std::unique_ptr<BehindBroadcasts> behind_;
+  bool presence_behind_ = false;
   Verdict verdict_;        // Of the join.
   bool replied_ = false;   // To the join.
   uint64_t attempt_ = 0;   // To find what was missed; answers to an earlier one do not count.

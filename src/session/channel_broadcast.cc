@@ -4,6 +4,7 @@
 
 #include "protocol/broadcast.h"
 #include "session/channel.h"
+#include "session/channel_behind.h"
 #include "session/channel_catch_up.h"
 #include "session/session.h"
 
@@ -79,6 +80,9 @@ void Channel::OnBroadcasts(router::HistoryAnswer answer) {
   size_t bytes = 0;
   for (const auto& message : missed.answer.messages) bytes += message->ApproximateBytes();
   if (bytes > session_.services_.limits.replay_bytes_max) missed.Refuse("too_many");
+  if (slow_ == protocol::SlowPolicy::kConflate) {
+    session_.services_.metrics.conflated.Add(KeepNewest(missed.answer.messages));
+  }
   // From here on nothing is missed: the home sends what follows behind its answer.
   if (rights_.broadcast) JoinBroadcasts(missed.held);
   Begin();
@@ -94,7 +98,12 @@ void Channel::JoinBroadcasts(router::Receiver& receiver) {
 }
 
 void Channel::ListenBroadcasts() {
-  if (!rights_.broadcast) return broadcasts_.Leave();
+  if (!rights_.broadcast) {
+    behind_.reset();
+    return broadcasts_.Leave();
+  }
+  // What it missed comes first.
+  if (behind_ != nullptr) return;
   if (!broadcasts_.joined()) JoinBroadcasts(session_.transport_);
 }
 

@@ -3,8 +3,8 @@
 //   batch ──wakes──▶ behind ──asks──▶ verdicts ──replay──▶ at rest, at the loop's head
 //
 // It is not in the router: it replays each batch once its verdicts are there, in order, and nobody
-// else waits for it. What it has yet to tell is in the feed's memory; overtaken there it is closed
-// with 1013, and resumes.
+// else waits for it. What it has yet to tell is in the feed's memory, or read from the log; what is
+// too old there to be judged ends it, and it joins anew.
 #pragma once
 
 #include <cstdint>

@@ -90,6 +90,7 @@ void Channel::ContinueFrom(Position since) {
 
 void Channel::ForgetMissed() {
   ++attempt_;
+  reading_ = false;
   StopWaiting();
   missed_.clear();
   missed_changes_ = 0;

@@ -286,7 +286,25 @@ TEST_F(ResumeTest, AReplayGoesAtTheClientsPaceAndMeetsTheStream) {
   EXPECT_EQ(all, expected);
 }
 
-TEST_F(ResumeTest, AClientThatTheStreamOvertakesIsSentAway) {
+TEST_F(ResumeTest, AClientThatTheStreamOvertakesGoesOnFromTheLog) {
+  Remake({.batches_max = 4});
+  Commit(4);
+  client_->transport.room = 3;
+  auto all = Resume(0);
+  Commit(20);
+  client_->transport.room = SIZE_MAX;
+  client_->session.OnDrained();
+  loop_->history.AnswerAll();
+  for (auto& part : Come()) all.push_back(part);
+  std::vector<std::string> expected{"reply:recovered"};
+  for (int i = 1; i <= 24; ++i) expected.push_back(std::to_string(i));
+  expected.insert(expected.end(), {"caught_up", "subscribed"});
+  EXPECT_EQ(all, expected);
+  EXPECT_EQ(client_->transport.close_code, std::nullopt);
+  EXPECT_EQ(loop_->session_metrics.replays_overtaken.value(), 1u);
+}
+
+TEST_F(ResumeTest, AClientThatTheLogHasOvertakenIsAskedToJoinAnew) {
   Remake({.batches_max = 4});
   Commit(4);
   client_->transport.room = 3;
@@ -294,8 +312,13 @@ TEST_F(ResumeTest, AClientThatTheStreamOvertakesIsSentAway) {
   Commit(20);
   client_->transport.room = SIZE_MAX;
   client_->session.OnDrained();
-  EXPECT_EQ(client_->transport.close_code, 1013);
-  EXPECT_EQ(loop_->session_metrics.replays_overtaken.value(), 1u);
+  loop_->history.TrimTo(20);
+  loop_->history.AnswerAll();
+  const auto said = client_->transport.Take();
+  ASSERT_FALSE(said.empty());
+  EXPECT_THAT(said.back(), HasSubstr("phx_error"));
+  loop_->Advance(std::chrono::seconds{1});
+  EXPECT_EQ(client_->session.channels(), 0u);
 }
 
 TEST_F(ResumeTest, UnmodifiedClientsCarryThePositionInABinding) {

@@ -6,6 +6,7 @@
 #include "json/json.h"
 #include "protocol/broadcast.h"
 #include "protocol/join.h"
+#include "router/topic_pattern.h"
 #include "session/channel.h"
 #include "session/live_queries.h"
 #include "websocket/shared_frame.h"
@@ -35,6 +36,12 @@ std::string ExpiredText(std::chrono::seconds ago) {
 telemetry::Counter& SnapshotCounter(telemetry::Registry& registry, const char* outcome) {
   return registry.GetCounter("tidewire_session_snapshots_total",
                              "Joins that asked for rows, by outcome.", {{"outcome", outcome}});
+}
+
+telemetry::Counter& BehindCounter(telemetry::Registry& registry, const char* slow) {
+  return registry.GetCounter("tidewire_session_behind_total",
+                             "Times that a channel fell behind its client, by what it got then.",
+                             {{"slow", slow}});
 }
 
 std::string ReasonJson(std::string_view reason) {
@@ -69,7 +76,7 @@ SessionMetrics::SessionMetrics(telemetry::Registry& registry)
                                              "Broadcasts over the size limit.")),
       replays_overtaken(registry.GetCounter(
           "tidewire_session_replays_overtaken_total",
-          "Replays to clients so slow that the changes behind them left the memory.")),
+          "Reads of the log for clients so slow that the changes behind them left the memory.")),
       denied_reads(registry.GetCounter("tidewire_session_denied_total",
                                        "Private channels refused by policy, by what was asked.",
                                        {{"right", "read"}})),
@@ -89,7 +96,22 @@ SessionMetrics::SessionMetrics(telemetry::Registry& registry)
       snapshots_busy(SnapshotCounter(registry, "busy")),
       snapshots_unavailable(SnapshotCounter(registry, "unavailable")),
       snapshots_denied(SnapshotCounter(registry, "denied")),
-      snapshots_slow(SnapshotCounter(registry, "slow")) {}
+      snapshots_slow(SnapshotCounter(registry, "slow")),
+      behind_resync(BehindCounter(registry, "resync")),
+      behind_conflate(BehindCounter(registry, "conflate")),
+      behind_lost(registry.GetCounter("tidewire_session_behind_lost_total",
+                                      "Channels ended because what their slow client had missed "
+                                      "was no longer to be had.")),
+      conflated(registry.GetCounter("tidewire_session_conflated_total",
+                                    "Changes and broadcasts left out because a newer one took "
+                                    "their place.")) {}
+
+protocol::SlowPolicy SessionLimits::SlowPolicyOf(std::string_view name) const {
+  for (const SlowClass& candidate : slow_classes) {
+    if (router::TopicFits(candidate.pattern, name)) return candidate.policy;
+  }
+  return slow;
+}
 
 Session::Session(SessionServices& services, Transport& transport, protocol::Version version,
                  ClaimsPtr claims)
@@ -261,8 +283,17 @@ void Session::OnLeave(const ClientMessage& message) {
 }
 
 void Session::OnDrained() {
-  // A replay that cannot be finished closes the connection, not the list.
-  for (const auto& channel : channels_) channel->ContinueReplay();
+  // A replay that cannot be finished ends its channel, not the list.
+  for (const auto& channel : channels_) {
+    channel->ContinueReplay();
+    channel->ContinueBehind();
+  }
+}
+
+void Session::RemoveEnded() {
+  if (std::erase_if(channels_, [](const auto& channel) { return channel->ended(); }) > 0) {
+    ArmExpiry();
+  }
 }
 
 std::optional<Position> Session::SettledPosition() const {
@@ -270,10 +301,42 @@ std::optional<Position> Session::SettledPosition() const {
   return settled ? std::optional(services_.feed.head()) : std::nullopt;
 }
 
-uint64_t Session::publishing() const { return services_.feed.router().publishing(); }
+Excess Session::OnExcess(const io::SharedBytes& frame) {
+  if (replaying_) return Excess::kSend;
+  if (const uint64_t change = services_.feed.router().publishing(); change > 0) {
+    if (behind_from_ == 0) {
+      const bool cut = std::ranges::any_of(channels_, [](const auto& channel) {
+        return channel->follows_changes() && channel->slow() == protocol::SlowPolicy::kCut;
+      });
+      if (cut) return Excess::kCut;
+      behind_from_ = change;
+      behind_ = true;
+    }
+    // The change at which the outbox was full goes whole, so that all channels stand at the same
+    // place; those behind it come again with the replay.
+    return change > behind_from_ ? Excess::kDrop : Excess::kSend;
+  }
+  const router::BroadcastHub::Sending& broadcast = services_.bus.members().sending();
+  const router::PresenceMember* const presence = services_.bus.presence().telling();
+  for (const auto& channel : channels_) {
+    const bool ours = broadcast.membership == &channel->broadcasts();
+    if (!ours && presence != &channel->presence()) continue;
+    const Excess outcome = ours ? channel->OnExcessBroadcast(*broadcast.message, frame)
+                                : channel->OnExcessPresence();
+    behind_ |= outcome == Excess::kDrop;
+    return outcome;
+  }
+  // A reply, or a message that is told once.
+  return behind_ ? Excess::kSend : Excess::kCut;
+}
 
-void Session::Resync(uint64_t after) {
-  for (const auto& channel : channels_) channel->Lag(after);
+void Session::Resync() {
+  behind_ = false;
+  const uint64_t after = std::exchange(behind_from_, 0);
+  for (const auto& channel : channels_) {
+    if (after > 0) channel->Lag(after);
+    channel->StepBack();
+  }
   OnDrained();
 }
 

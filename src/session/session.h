@@ -51,6 +51,19 @@ enum class ChannelFate : uint8_t;
 // Whether channels that are not private may be joined.
 enum class PublicChannels : uint8_t { kAllowed, kRefused };
 
+// What becomes of a frame for which the outbox has no room.
+enum class Excess : uint8_t {
+  kSend,  // It goes all the same.
+  kDrop,  // It comes again after Resync, or something that takes its place.
+  kCut,   // It cannot be had again, or may not come late: the client is cut off.
+};
+
+// The channels whose name (without "realtime:") fits `pattern` (router::TopicFits).
+struct SlowClass {
+  std::string pattern;
+  protocol::SlowPolicy policy = protocol::SlowPolicy::kResync;
+};
+
 // The connection below a session. OnFrame (from Receiver) takes framed bytes.
 class Transport : public router::Receiver {
  public:
@@ -85,6 +98,11 @@ struct SessionLimits {
   std::chrono::seconds expiry_grace{25};
   // Told to our SDK in the join reply: spread reconnects over this window.
   std::chrono::milliseconds reconnect_jitter_max{5'000};
+  // Of channels that say nothing of it when they join, and fit no class.
+  protocol::SlowPolicy slow = protocol::SlowPolicy::kResync;
+  std::vector<SlowClass> slow_classes;  // The first that fits counts.
+
+  protocol::SlowPolicy SlowPolicyOf(std::string_view name) const;
 };
 
 struct SessionMetrics {
@@ -112,6 +130,11 @@ struct SessionMetrics {
   telemetry::Counter& snapshots_unavailable;
   telemetry::Counter& snapshots_denied;
   telemetry::Counter& snapshots_slow;
+  // Channels that fell behind, by what they got then; and those whose missed messages were lost.
+  telemetry::Counter& behind_resync;
+  telemetry::Counter& behind_conflate;
+  telemetry::Counter& behind_lost;
+  telemetry::Counter& conflated;  // Changes and broadcasts left out.
 };
 
 // What the sessions of one loop share. All of it outlives them.
@@ -163,13 +186,13 @@ class Session {
   // and without channels.
   std::optional<Position> SettledPosition() const;
 
-  // Offset of the change whose frames the session is being given; 0 when it is no change's.
-  uint64_t publishing() const;
+  // The outbox has no room for `frame`, which the session's transport is being given. From the first
+  // kDrop or kSend on the transport asks for every frame, until it calls Resync in a later turn.
+  Excess OnExcess(const io::SharedBytes& frame);
+  // The channels go on behind what was dropped, at the client's pace.
+  void Resync();
   // The frames come from a replay, which looks at Congested before each change.
   bool replaying() const { return replaying_; }
-  // The transport dropped the frames of all changes behind `after`: the channels go on there, at the
-  // client's pace.
-  void Resync(uint64_t after);
 
   // Tokens were revoked: channels that have one end, and the connection if its own key is one.
   void OnRevocations();
@@ -210,6 +233,8 @@ class Session {
   void OnHeartbeat(const protocol::ClientMessage& message);
   Channel* FindChannel(std::string_view topic);
   void Remove(Channel& channel);
+  // Those that gave up; their presence stays for a while, as when a connection is lost.
+  void RemoveEnded();
   void ArmExpiry();
   void OnExpiry();
 
@@ -228,6 +253,8 @@ class Session {
   router::Departure departure_ = router::Departure::kLost;
   std::string resume_at_;
   bool replaying_ = false;
+  bool behind_ = false;         // Since the last Resync a frame had no room.
+  uint64_t behind_from_ = 0;    // The first change that was among them; 0: none.
   io::Timer expiry_;
 };
 
