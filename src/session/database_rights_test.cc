@@ -275,7 +275,7 @@ TEST_F(OvertakenTest, WhatMemoryHasLeftBehindIsReadFromTheLog) {
     all.push_back(HasSubstr(R"("record":{"id":)" + std::to_string(i)));
   }
   EXPECT_THAT(client.transport.Take(), ::testing::ElementsAreArray(all));
-  EXPECT_EQ(client.transport.close_code, 0);
+  EXPECT_EQ(client.transport.close_code, std::nullopt);
 }
 
 // Whether "belongs" reads more than its table is not known.
