@@ -224,11 +224,11 @@ Result<Connection> Connection::Open(const ConnectOptions& options) {
 }
 
 Connection::Connection(Connection&& other) noexcept
-    : handle_(std::exchange(other.handle_, nullptr)), sqlstate_(std::move(other.sqlstate_)) {}
+    : handle_(std::exchange(other.handle_, nullptr)), failure_(std::move(other.failure_)) {}
 
 Connection& Connection::operator=(Connection&& other) noexcept {
   std::swap(handle_, other.handle_);
-  std::swap(sqlstate_, other.sqlstate_);
+  std::swap(failure_, other.failure_);
   return *this;
 }
 
@@ -244,7 +244,7 @@ std::unexpected<Error> Connection::LastError(std::string_view context) {
 }
 
 Result<Rows> Connection::Take(PGresult* result) {
-  sqlstate_.clear();
+  failure_ = {};
   if (result == nullptr) return LastError("");
   switch (PQresultStatus(result)) {
     case PGRES_TUPLES_OK:
@@ -255,7 +255,8 @@ Result<Rows> Connection::Take(PGresult* result) {
   const Rows owner(result);
   auto error = ErrorOf(result, handle_);
   if (!error) return LastError("");
-  sqlstate_ = std::move(error->sqlstate);
+  failure_ = {std::move(error->sqlstate), std::move(error->message), std::move(error->detail),
+              std::move(error->hint)};
   return std::unexpected(std::move(error->error));
 }
 
@@ -334,6 +335,17 @@ Status Transaction::Commit() {
     if (connection.in_transaction()) (void)connection.Execute("rollback");
     return committed;
   }
+  return {};
+}
+
+Status UseOwnSearchPath(Connection& connection) {
+  TW_RETURN_IF_ERROR(connection.Query(
+      "select set_config('search_path', coalesce((select substr(c, length('search_path=') + 1) "
+      "from pg_catalog.pg_db_role_setting s, unnest(s.setconfig) c where c like 'search\\_path=%' "
+      "and s.setrole in (0, (select oid from pg_catalog.pg_roles where rolname = current_user)) "
+      "and s.setdatabase in (0, (select oid from pg_catalog.pg_database where datname = "
+      "current_database())) order by s.setrole <> 0 desc, s.setdatabase <> 0 desc limit 1), "
+      "(select boot_val from pg_catalog.pg_settings where name = 'search_path')), false)"));
   return {};
 }
 
