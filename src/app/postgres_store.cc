@@ -67,9 +67,12 @@ Result<std::unique_ptr<PostgresStore>> PostgresStore::Open(const MainConfig& con
   store->claims_ = std::make_unique<ClaimsEvaluator>(
       ClaimsEvaluatorOptions{.dsn = config.store.dsn.Reveal()}, metrics);
   store->judges_ = std::make_unique<DatabaseJudges>(config.store.dsn.Reveal(), clock, metrics);
-  store->readers_ = query::PostgresReaders::Start({.dsn = config.store.dsn.Reveal(),
-                                                   .threads = config.store.reader_threads + 1},
-                                                  *store->log_, store->capture_->recent(), metrics);
+  store->readers_ = query::PostgresReaders::Start(
+      {.dsn = config.store.dsn.Reveal(), .threads = config.store.reader_threads + 1}, *store->log_,
+      store->capture_->recent(), metrics);
+  store->writers_ = query::PostgresWriters::Start(
+      {.dsn = config.store.dsn.Reveal(), .threads = config.store.reader_threads + 1}, *store->log_,
+      store->capture_->recent(), clock);
   return store;
 }
 
@@ -82,6 +85,7 @@ void PostgresStore::Stop() {
   claims_.reset();
   judges_.reset();
   readers_.reset();
+  writers_.reset();
 }
 
 template <typename Visit>
@@ -100,6 +104,7 @@ void PostgresStore::OnHistory(Position head) {
     const auto sessions = parts.services->sessions;
     for (session::Session* const session : sessions) session->AnnounceGap();
   });
+  queries_->Reset(nullptr, head);
 }
 
 Status PostgresStore::OnCatalog(const std::vector<RelationPtr>& relations,
@@ -122,11 +127,13 @@ Result<bool> PostgresStore::OnTick(postgres::Connection& sql) {
 
 void PostgresStore::OnBatch(BatchPtr batch) {
   const auto bytes = static_cast<int64_t>(batch->bytes);
-  in_flight_bytes_.fetch_add(bytes * static_cast<int64_t>(loops_->size()));
-  OnEachLoop([this, batch = std::move(batch), bytes](LoopParts& parts) {
+  in_flight_bytes_.fetch_add(bytes * static_cast<int64_t>(loops_->size() + 1));
+  OnEachLoop([this, batch, bytes](LoopParts& parts) {
     parts.feed->Publish(batch);
+    parts.queries->OnBatch(*batch);
     in_flight_bytes_.fetch_sub(bytes);
   });
+  queries_->Publish(std::move(batch), [this, bytes] { in_flight_bytes_.fetch_sub(bytes); });
 }
 
 void PostgresStore::OnMessage(std::string_view prefix, std::string_view content) {
@@ -140,6 +147,12 @@ void PostgresStore::OnMessage(std::string_view prefix, std::string_view content)
   }
   const auto shared = std::make_shared<const router::Broadcast>(std::move(*message));
   OnEachLoop([shared](LoopParts& parts) { parts.feed->broadcasts().Send(*shared); });
+}
+
+void PostgresStore::OnMutations(std::vector<std::string> ids, Position position) {
+  const auto shared = std::make_shared<const std::vector<std::string>>(std::move(ids));
+  OnEachLoop(
+      [shared, position](LoopParts& parts) { parts.queries->OnMutations(*shared, position); });
 }
 
 void PostgresStore::OnTruncate(const Relation& relation) {

@@ -12,6 +12,7 @@
 #include "app/configuration.h"
 #include "app/database_judge.h"
 #include "app/loop_parts.h"
+#include "app/query_service.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/result.h"
@@ -19,6 +20,7 @@
 #include "capture/postgres/postgres_capture.h"
 #include "io/file.h"
 #include "query/postgres_reader.h"
+#include "query/write/postgres_writer.h"
 #include "telemetry/metrics.h"
 
 namespace tw::app {
@@ -37,6 +39,7 @@ class PostgresStore final : public capture::PostgresSink {
 
   // Before Start: the loops that get what comes.
   void Attach(Loops& loops) { loops_ = &loops; }
+  void Attach(QueryService& queries) { queries_ = &queries; }
   void Start();
   void Stop();
 
@@ -46,6 +49,7 @@ class PostgresStore final : public capture::PostgresSink {
   bool failed() const { return capture_->failed(); }
   capture::CommitLog& log() { return *log_; }
   query::PostgresReaders& readers() { return *readers_; }
+  query::PostgresWriters& writers() { return *writers_; }
   ClaimsEvaluator& claims() { return *claims_; }
   DatabaseJudges& judges() { return *judges_; }
 
@@ -53,6 +57,7 @@ class PostgresStore final : public capture::PostgresSink {
   Status OnCatalog(const std::vector<RelationPtr>& relations, postgres::Connection& sql) override;
   void OnBatch(BatchPtr batch) override;
   void OnMessage(std::string_view prefix, std::string_view content) override;
+  void OnMutations(std::vector<std::string> ids, Position position) override;
   void OnTruncate(const Relation& relation) override;
   Result<bool> OnTick(postgres::Connection& sql) override;
   void OnState(const std::string& degraded) override;
@@ -65,12 +70,15 @@ class PostgresStore final : public capture::PostgresSink {
   void OnEachLoop(Visit visit);
 
   Loops* loops_ = nullptr;
+  QueryService* queries_ = nullptr;
   std::unique_ptr<capture::CommitLog> log_;
   std::unique_ptr<capture::PostgresCapture> capture_;
   std::unique_ptr<query::PostgresReaders> readers_;
+  std::unique_ptr<query::PostgresWriters> writers_;
   std::unique_ptr<ClaimsEvaluator> claims_;
   std::unique_ptr<DatabaseJudges> judges_;
-  std::atomic<int64_t> in_flight_bytes_{0};  // Handed to loops and not dealt with, over all loops.
+  // Handed to loops and the query hub and not dealt with, over all of them.
+  std::atomic<int64_t> in_flight_bytes_{0};
   std::string fingerprint_;
   bool told_ = false;  // The loops have a history that clients may have seen.
 };

@@ -134,6 +134,9 @@ Result<PreparedStore> PrepareStore(const Configuration& configuration, const std
   TW_ASSIGN_OR_RETURN(prepared.channel_policy, CompileChannelPolicy(configuration.main.channels));
   if (!embedded) {
     prepared.catalog = std::make_shared<policy::Catalog>();
+    // Known when the database has been reached.
+    prepared.queries = std::make_shared<query::QueryCatalogue>(prepared.catalog,
+                                                               std::vector<query::NamedQueryPtr>{});
     return prepared;
   }
   const policy::Schema readable = SchemaOf(configuration, prepared.capture->relations());

@@ -71,6 +71,11 @@ class QueryService::Ports final : public query::LoopPort, public query::Executor
     LoopSide& side = *sides_[loop];
     side.loop.Post([&side, id] { side.front->OnDrop(id); });
   }
+  void Reset(size_t loop, query::QueryCataloguePtr catalogue, Position head) override {
+    LoopSide& side = *sides_[loop];
+    side.loop.Post(
+        [&side, catalogue = std::move(catalogue), head] { side.front->OnReset(catalogue, head); });
+  }
   void Submit(query::CallPtr call,
               std::function<void(query::CallResult<query::Execution>)> done) override {
     // Never refused: the hub bounds how many wait.
@@ -97,13 +102,8 @@ QueryService::QueryService(Wiring wiring)
 Result<std::unique_ptr<QueryService>> QueryService::Create(Wiring wiring) {
   std::unique_ptr<QueryService> service(new QueryService(std::move(wiring)));
   Wiring& given = service->wiring_;
-  service->engines_ =
-      query::MakeSqliteEngines(given.database_path, given.head.epoch, given.catalogue,
-                               given.clock, given.random);
-  // Without queries nothing runs, so nothing needs a connection.
-  const uint32_t threads = given.catalogue->queries().empty() ? 0 : given.threads;
-  TW_ASSIGN_OR_RETURN(service->pool_, query::StartEngines(*service->engines_, threads));
-  given.limits.executions_parallel_max = std::max(1u, threads);
+  TW_ASSIGN_OR_RETURN(service->pool_, query::StartEngines(*given.engines, given.threads));
+  given.limits.executions_parallel_max = std::max(1u, given.threads);
   service->hub_ =
       std::make_unique<query::Hub>(given.limits, given.head, given.loops, *service->ports_,
                                    *service->ports_, given.clock, given.random, given.metrics);
@@ -146,8 +146,15 @@ void QueryService::Post(Function<void()> task) {
   wake_.notify_one();
 }
 
-void QueryService::Publish(BatchPtr batch) {
-  Post([this, batch = std::move(batch)] { hub_->OnBatch(*batch); });
+void QueryService::Publish(BatchPtr batch, Function<void()> done) {
+  Post([this, batch = std::move(batch), done = std::move(done)]() mutable {
+    hub_->OnBatch(*batch);
+    if (done) done();
+  });
+}
+
+void QueryService::Reset(query::QueryCataloguePtr catalogue, Position head) {
+  Post([this, catalogue = std::move(catalogue), head] { hub_->Reset(catalogue, head); });
 }
 
 void QueryService::Inspect(Function<void(const query::Hub&)> done) {

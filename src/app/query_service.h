@@ -35,10 +35,10 @@ class QueryService {
 
   struct Wiring {
     query::QueryCataloguePtr catalogue;
-    std::string database_path;
+    std::unique_ptr<query::EngineFactory> engines;
     Position head;
     size_t loops;
-    uint32_t threads;
+    uint32_t threads;  // 0: there are no queries to run.
     query::HubLimits limits;
     WriteLogs write_logs;
     const Clock& clock;
@@ -55,8 +55,11 @@ class QueryService {
   // Ends the threads. The loops must not run any more, or still take posts. Idempotent.
   void Stop();
 
-  // A committed batch, in order; the store thread.
-  void Publish(BatchPtr batch);
+  // A committed batch, in order; the thread that captures. `done` is called when the hub has dealt
+  // with it, on its thread.
+  void Publish(BatchPtr batch, Function<void()> done = {});
+  // As Hub::Reset, in order with batches.
+  void Reset(query::QueryCataloguePtr catalogue, Position head);
   // Calls `done` on the hub's thread with the hub. Any thread.
   void Inspect(Function<void(const query::Hub&)> done);
 
@@ -70,7 +73,6 @@ class QueryService {
   Wiring wiring_;
   query::FrontMetrics front_metrics_;
   std::unique_ptr<Ports> ports_;
-  std::unique_ptr<query::EngineFactory> engines_;
   std::unique_ptr<query::EnginePool> pool_;
   std::unique_ptr<query::Hub> hub_;
   MonoTime next_write_{};

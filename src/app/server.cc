@@ -11,6 +11,7 @@
 #include "app/key_ring.h"
 #include "app/loop_parts.h"
 #include "app/postgres_store.h"
+#include "app/postgres_writes.h"
 #include "app/prepared_store.h"
 #include "app/pull_side.h"
 #include "app/reload.h"
@@ -140,7 +141,7 @@ struct Server::Parts final : gateway::Readiness {
   std::unique_ptr<ingest::InboxWriter> inbox;
   std::unique_ptr<StoreWorker> worker;
   std::unique_ptr<StoreThread> store_thread;
-  std::unique_ptr<StoreWrites> writes;  // Null with PostgreSQL.
+  std::unique_ptr<query::WriteQueue> writes;
 
   // Its answers may come until the transport has ended.
   std::unique_ptr<KeyRing> key_ring;
@@ -212,6 +213,8 @@ Status Server::Parts::MakeInbox() {
         query::TableWriter(prepared.store->database(), options.data_directory + "/tidewire.db", {},
                            prepared.store->epoch()),
         metrics);
+  } else {
+    writes = std::make_unique<PostgresWrites>(postgres->writers(), metrics);
   }
   inbox = std::make_unique<ingest::InboxWriter>(
       std::move(opened), ingest::InboxWriterOptions{}, clock, metrics, completions, tail.get(),
@@ -271,7 +274,7 @@ Status Server::Parts::MakeLoops() {
     TW_ASSIGN_OR_RETURN(inner, ReadInnerTables(prepared.catalog->inner(), *prepared.store,
                                                *prepared.capture));
   }
-  if (postgres == nullptr) TW_RETURN_IF_ERROR(MakeQueries(count));
+  TW_RETURN_IF_ERROR(MakeQueries(count));
   for (size_t i = 0; i < count; ++i) {
     loops.push_back(std::make_unique<LoopParts>(clock));
     TW_RETURN_IF_ERROR(MakeLoop(i, key, api_keys, inner));
@@ -294,25 +297,28 @@ Status Server::Parts::MakeQueries(size_t loop_count) {
   query_log = std::make_unique<query::LogWriter>(prepared.store->database());
   query::HubLimits limits;
   limits.cache_bytes_max = configuration.main.query.cache_max.bytes;
+  std::unique_ptr<query::EngineFactory> engines =
+      query::MakeSqliteEngines(options.data_directory + "/tidewire.db", prepared.store->epoch(),
+                               prepared.queries, clock, random);
   TW_ASSIGN_OR_RETURN(
       queries,
-      QueryService::Create({.catalogue = prepared.queries,
-                            .database_path = options.data_directory + "/tidewire.db",
-                            .head = prepared.capture->head(),
-                            .loops = loop_count,
-                            .threads = configuration.main.query.threads,
-                            .limits = limits,
-                            .write_logs =
-                                [this](auto calls, auto rows) {
-                                  // What the store thread is too busy for is not written.
-                                  (void)store_thread->Post([this, calls = std::move(calls),
-                                                            rows = std::move(rows)] {
-                                    query_log->Write(calls, rows, clock.Wall());
-                                  });
-                                },
-                            .clock = clock,
-                            .random = random,
-                            .metrics = metrics}));
+      QueryService::Create(
+          {.catalogue = prepared.queries,
+           .engines = std::move(engines),
+           .head = postgres != nullptr ? postgres->head() : prepared.capture->head(),
+           .loops = loop_count,
+           .threads = configuration.main.queries.empty() ? 0 : configuration.main.query.threads,
+           .limits = limits,
+           .write_logs =
+               [this](auto calls, auto rows) {
+                 // What the store thread is too busy for is not written.
+                 (void)store_thread->Post([this, calls = std::move(calls), rows = std::move(rows)] {
+                   query_log->Write(calls, rows, clock.Wall());
+                 });
+               },
+           .clock = clock,
+           .random = random,
+           .metrics = metrics}));
   return {};
 }
 
@@ -331,11 +337,11 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
     parts.invalidations = std::make_unique<session::Invalidations>(
         prepared.invalidation, prepared.catalog, parts.feed->router(), parts.loop.timers(),
         metrics);
-    parts.queries = std::make_unique<session::LiveQueries>(queries->MakeFront(index, parts.loop),
-                                                           session::QueryLimits{}, metrics);
   } else {
     parts.history = std::make_unique<PostgresHistory>(*readers, parts.loop, postgres->log());
   }
+  parts.queries = std::make_unique<session::LiveQueries>(queries->MakeFront(index, parts.loop),
+                                                         session::QueryLimits{}, metrics);
   parts.bus = std::make_unique<session::ChannelBus>(
       bus_epoch, static_cast<uint16_t>(index), ChannelBusOptionsOf(configuration.main.channels),
       parts.feed->broadcasts(), parts.loop.timers(), clock, random, metrics);
@@ -408,7 +414,7 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
                 });
             return true;
           },
-      .queries = parts.queries == nullptr ? nullptr : &parts.queries->front(),
+      .queries = &parts.queries->front(),
       .writes = writes.get(),
       .write_policies = prepared.writes,
       .explain =
@@ -456,7 +462,8 @@ Status Server::Parts::Listen() {
 }
 
 void Server::Parts::StartThreads() {
-  if (queries != nullptr) queries->Start();
+  queries->Start();
+  if (postgres != nullptr) postgres->Attach(*queries);
   store_thread->Start();
   if (postgres != nullptr) postgres->Start();
   ingest->Start();

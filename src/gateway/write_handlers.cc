@@ -1,5 +1,8 @@
 #include "gateway/write_handlers.h"
 
+#include <utility>
+#include <vector>
+
 #include "gateway/connection.h"
 #include "gateway/gateway.h"
 #include "http/url.h"
@@ -15,29 +18,31 @@ constexpr std::string_view kJson = "application/json";
 void RespondWriteError(Connection& connection, const query::WriteError& error) {
   json::Writer writer;
   writer.Object().Key("code").String(error.code).Key("message").String(error.message);
-  writer.Key("details");
-  if (error.details.empty()) {
-    writer.Null();
-  } else {
-    writer.String(error.details);
+  for (const auto& [key, text] : {std::pair("details", &error.details), {"hint", &error.hint}}) {
+    writer.Key(key);
+    if (text->empty()) {
+      writer.Null();
+    } else {
+      writer.String(*text);
+    }
   }
-  writer.Key("hint").Null().End();
+  writer.End();
   const http::HeaderView retry[] = {{"Retry-After", "1"}};
   connection.Respond(error.status, kJson, writer.Take(),
                      std::span(retry).first(error.status == 503 ? 1 : 0));
 }
 
 void RespondWritten(Connection& connection, const query::WriteResult& result, bool count) {
+  const bool placed = result.position.epoch != 0;
   const std::string position = ToString(result.position);
   const std::string range = "*/" + (count ? std::to_string(result.rows) : std::string("*"));
-  const http::HeaderView headers[] = {
-      {"Tidewire-Position", position},
+  std::vector<http::HeaderView> headers = {
       {"Content-Range", range},
       {"Cache-Control", "no-store"},
-      {"Access-Control-Expose-Headers", "Tidewire-Position, Tidewire-Replayed, Content-Range"},
-      {"Tidewire-Replayed", "true"}};
-  connection.Respond(result.status, result.json.empty() ? "" : kJson, result.json,
-                     std::span(headers).first(result.replayed ? 5 : 4));
+      {"Access-Control-Expose-Headers", "Tidewire-Position, Tidewire-Replayed, Content-Range"}};
+  if (placed) headers.push_back({"Tidewire-Position", position});
+  if (result.replayed) headers.push_back({"Tidewire-Replayed", "true"});
+  connection.Respond(result.status, result.json.empty() ? "" : kJson, result.json, headers);
 }
 
 void Handle(Connection& connection, query::TableWrite::Kind kind) {
@@ -63,7 +68,7 @@ void Handle(Connection& connection, query::TableWrite::Kind kind) {
                                        .accept = head.Header("accept"),
                                        .mutation = mutation},
                                       connection.claims(), *wiring.sessions.catalog,
-                                      *wiring.write_policies);
+                                      wiring.write_policies.get());
   if (!write) return RespondWriteError(connection, write.error());
   const bool count = write->count;
   const Status submitted = wiring.writes->Submit(

@@ -56,6 +56,10 @@ class Filter {
   // share one text.
   const std::string& canonical() const { return canonical_; }
 
+  // As PostgreSQL's boolean expression over the columns of `relation`, the one it was parsed for;
+  // "true" when empty. The database then decides by its own types, collations and casts.
+  std::string ToSql(const Relation& relation) const;
+
  private:
   void Settle();  // Sorts, drops repeats, derives canonical_ and best_.
 

@@ -224,11 +224,11 @@ Result<Connection> Connection::Open(const ConnectOptions& options) {
 }
 
 Connection::Connection(Connection&& other) noexcept
-    : handle_(std::exchange(other.handle_, nullptr)), sqlstate_(std::move(other.sqlstate_)) {}
+    : handle_(std::exchange(other.handle_, nullptr)), failure_(std::move(other.failure_)) {}
 
 Connection& Connection::operator=(Connection&& other) noexcept {
   std::swap(handle_, other.handle_);
-  std::swap(sqlstate_, other.sqlstate_);
+  std::swap(failure_, other.failure_);
   return *this;
 }
 
@@ -244,7 +244,7 @@ std::unexpected<Error> Connection::LastError(std::string_view context) {
 }
 
 Result<Rows> Connection::Take(PGresult* result) {
-  sqlstate_.clear();
+  failure_ = {};
   if (result == nullptr) return LastError("");
   switch (PQresultStatus(result)) {
     case PGRES_TUPLES_OK:
@@ -255,7 +255,8 @@ Result<Rows> Connection::Take(PGresult* result) {
   const Rows owner(result);
   auto error = ErrorOf(result, handle_);
   if (!error) return LastError("");
-  sqlstate_ = std::move(error->sqlstate);
+  failure_ = {std::move(error->sqlstate), std::move(error->message), std::move(error->detail),
+              std::move(error->hint)};
   return std::unexpected(std::move(error->error));
 }
 

@@ -85,6 +85,12 @@ class Rows {
   pg_result* result_ = nullptr;
 };
 
+// What a server said of a statement that failed.
+struct Failure {
+  std::string sqlstate;  // Empty when it did not come from the server.
+  std::string message, detail, hint;
+};
+
 // A parameter ($1…): text, or NULL. Its bytes must outlive the call and hold no zero byte.
 using Parameter = std::optional<std::string_view>;
 
@@ -111,7 +117,8 @@ class Connection {
   Result<Rows> QueryPrepared(const std::string& name, std::span<const Parameter> parameters);
 
   // Of the last failed call; empty when it did not come from the server.
-  std::string_view sqlstate() const { return sqlstate_; }
+  std::string_view sqlstate() const { return failure_.sqlstate; }
+  const Failure& failure() const { return failure_; }
   // The connection is lost: only a new one helps.
   bool broken() const;
   bool in_transaction() const;
@@ -129,7 +136,7 @@ class Connection {
   Result<Rows> Take(pg_result* result);
 
   pg_conn* handle_ = nullptr;
-  std::string sqlstate_;
+  Failure failure_;
 };
 
 // BEGIN at Begin; rolls back on destruction unless committed.

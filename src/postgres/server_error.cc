@@ -31,14 +31,18 @@ std::optional<ServerError> ErrorOf(const PGresult* result, const PGconn* connect
     const char* const text = PQresultErrorField(result, code);
     return std::string_view(text == nullptr ? "" : text);
   };
-  std::string message(field(PG_DIAG_MESSAGE_PRIMARY));
-  if (!field(PG_DIAG_MESSAGE_DETAIL).empty()) {
-    message.append(" (").append(field(PG_DIAG_MESSAGE_DETAIL)).append(")");
-  }
-  if (!field(PG_DIAG_MESSAGE_HINT).empty()) message.append("; ").append(field(PG_DIAG_MESSAGE_HINT));
-  const char* const password = PQpass(connection);
-  message = CleanMessage(message, password == nullptr ? "" : password);
-  return ServerError{{CodeOfSqlState(state), message + " (SQLSTATE " + state + ")"}, state};
+  const char* const secret = PQpass(connection);
+  const std::string_view password = secret == nullptr ? "" : secret;
+  ServerError error{.error = {CodeOfSqlState(state), ""},
+                    .sqlstate = state,
+                    .message = CleanMessage(field(PG_DIAG_MESSAGE_PRIMARY), password),
+                    .detail = CleanMessage(field(PG_DIAG_MESSAGE_DETAIL), password),
+                    .hint = CleanMessage(field(PG_DIAG_MESSAGE_HINT), password)};
+  std::string& text = error.error.message = error.message;
+  if (!error.detail.empty()) text += " (" + error.detail + ")";
+  if (!error.hint.empty()) text += "; " + error.hint;
+  text += " (SQLSTATE " + error.sqlstate + ")";
+  return error;
 }
 
 }  // namespace tw::postgres

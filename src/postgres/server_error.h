@@ -17,6 +17,7 @@ namespace tw::postgres {
 struct ServerError {
   Error error;  // The server's message, detail, hint and SQLSTATE.
   std::string sqlstate;
+  std::string message, detail, hint;  // Each by itself.
 };
 
 // nullopt: the result does not come from the server. The result stays the caller's.

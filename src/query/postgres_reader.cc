@@ -15,11 +15,6 @@ using postgres::QuoteIdentifier;
 constexpr size_t kPushedValuesMax = 100;
 // Rows fetched from the cursor at a time.
 constexpr const char* kFetch = "fetch 1000 from tidewire_read";
-// Snapshots taken until one lies at a place of the log; more than one only amid many commits.
-constexpr int kSnapshotsMax = 8;
-// The stream mostly passes a read's place by itself.
-constexpr std::chrono::milliseconds kPassMax{5};
-
 // A condition that every wanted row meets, its values as parameters.
 struct Pushed {
   std::string sql;
@@ -75,6 +70,11 @@ std::string BuildSql(const TableQuery& query, const Pushed& pushed) {
 
 }  // namespace
 
+std::string ActAs(std::string_view role, std::string_view claims) {
+  return "set local row_security = on; set local role " + QuoteIdentifier(role) +
+         "; set local \"request.jwt.claims\" = " + postgres::QuoteLiteral(claims);
+}
+
 Result<TableResult> PostgresReader::Read(const TableQuery& query, const ReaderLimits& limits) {
   TW_ASSIGN_OR_RETURN(auto results, ReadTables({&query, 1}, limits));
   return std::move(results.front());
@@ -82,7 +82,7 @@ Result<TableResult> PostgresReader::Read(const TableQuery& query, const ReaderLi
 
 Result<std::vector<TableResult>> PostgresReader::ReadTables(std::span<const TableQuery> queries,
                                                             const ReaderLimits& limits) {
-  for (int attempt = 0; attempt < kSnapshotsMax; ++attempt) {
+  for (int attempt = 0; attempt < StreamPlace::kSnapshotsMax; ++attempt) {
     TW_RETURN_IF_ERROR(Connect());
     auto results = ReadOnce(queries, limits);
     if (!results.ok()) {
@@ -113,24 +113,15 @@ Status PostgresReader::Connect() {
 Result<std::optional<std::vector<TableResult>>> PostgresReader::ReadOnce(
     std::span<const TableQuery> queries, const ReaderLimits& limits) {
   std::vector<TableResult> results;
-  const uint64_t epoch = log_.head().epoch;
-  capture::Snapshot snapshot;
-  postgres::Lsn lsn;
+  StreamPlace::Snapshot snapshot;
   {
     TW_ASSIGN_OR_RETURN(auto transaction,
                         postgres::Transaction::Begin(
                             *connection_, "begin isolation level repeatable read read only"));
-    // Whatever the snapshot sees was in the WAL before this was asked.
-    TW_ASSIGN_OR_RETURN(const auto place,
-                        connection_->Query("select pg_current_snapshot(),"
-                                           " pg_current_wal_insert_lsn()"));
-    TW_ASSIGN_OR_RETURN(snapshot, capture::ParseSnapshot(place.Text(0, 0)));
-    TW_ASSIGN_OR_RETURN(lsn, postgres::ParseLsn(place.Text(0, 1)));
+    TW_ASSIGN_OR_RETURN(snapshot, place_.Take(*connection_));
     if (!queries.empty() && queries.front().as_role) {
       const TableQuery::Reader& reader = *queries.front().as_role;
-      TW_RETURN_IF_ERROR(connection_->Execute(
-          "set local row_security = on; set local role " + QuoteIdentifier(reader.role) +
-          "; set local \"request.jwt.claims\" = " + postgres::QuoteLiteral(reader.claims)));
+      TW_RETURN_IF_ERROR(connection_->Execute(ActAs(reader.role, reader.claims)));
     }
     ReadBudget budget{limits};
     for (const TableQuery& query : queries) {
@@ -139,10 +130,9 @@ Result<std::optional<std::vector<TableResult>>> PostgresReader::ReadOnce(
     }
     TW_RETURN_IF_ERROR(transaction.Commit());
   }
-  TW_RETURN_IF_ERROR(WaitForStream(lsn));
-  TW_ASSIGN_OR_RETURN(const auto offset, recent_.Locate(snapshot));
-  if (!offset || log_.head().epoch != epoch) return std::nullopt;
-  for (TableResult& result : results) result.position = {epoch, *offset};
+  TW_ASSIGN_OR_RETURN(const auto position, place_.Locate(*connection_, snapshot));
+  if (!position) return std::nullopt;
+  for (TableResult& result : results) result.position = *position;
   return results;
 }
 
@@ -188,17 +178,6 @@ Result<bool> PostgresReader::TakeRows(const postgres::Rows& rows, const TableQue
     TW_RETURN_IF_ERROR(budget.Take(result, query, row));
   }
   return result.rows < query.limit;
-}
-
-Status PostgresReader::WaitForStream(postgres::Lsn lsn) {
-  if (recent_.WaitFor(lsn, kPassMax)) return {};
-  // The end of the WAL may be no commit's end and never be sent: a commit of our own is, and it comes
-  // after everything that the snapshot saw.
-  TW_RETURN_IF_ERROR(
-      connection_->Query("select pg_logical_emit_message(true, 'tidewire.fence', '')"));
-  if (recent_.WaitFor(lsn, options_.stream_wait_max)) return {};
-  return Fail(ErrorCode::kUnavailable,
-              "the change stream is behind, so that the place of this read is not known; try again");
 }
 
 std::unique_ptr<PostgresReaders> PostgresReaders::Start(const PostgresReaderOptions& options,

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "capture/postgres/recent_commits.h"
 #include "capture/postgres/types.h"
 #include "postgres/connection.h"
+#include "query/stream_place.h"
 #include "query/table_query.h"
 #include "query/table_reader.h"
 #include "query/worker_pool.h"
@@ -38,12 +40,15 @@ struct PostgresReaderOptions {
 
 struct ReadBudget;
 
+// What makes a transaction the reader's own: its role, its claims, row-level security on.
+std::string ActAs(std::string_view role, std::string_view claims);
+
 // One thread's connection: opened when it is needed, and again after it was lost.
 class PostgresReader {
  public:
   PostgresReader(PostgresReaderOptions options, capture::CommitLog& log,
                  capture::RecentCommits& recent)
-      : options_(std::move(options)), log_(log), recent_(recent) {}
+      : options_(std::move(options)), place_(log, recent, options_.stream_wait_max) {}
 
   // Errors: as ReadTable; kUnavailable: the database cannot be reached, or the stream does not come
   // to the read's place in time.
@@ -59,11 +64,9 @@ class PostgresReader {
   Result<TableResult> ReadRows(const TableQuery& query, ReadBudget& budget);
   Result<bool> TakeRows(const postgres::Rows& rows, const TableQuery& query, ReadBudget& budget,
                         TableResult& result);
-  Status WaitForStream(postgres::Lsn lsn);
 
   const PostgresReaderOptions options_;
-  capture::CommitLog& log_;
-  capture::RecentCommits& recent_;
+  const StreamPlace place_;
   std::optional<postgres::Connection> connection_;
   capture::TypeBook types_;
   uint64_t skipped_ = 0;

@@ -56,7 +56,7 @@ class WorkerPool {
       const std::lock_guard lock(mutex_);
       if (tasks_.size() >= options_.queue_tasks_max) {
         if (options_.refused != nullptr) options_.refused->Add();
-        return Fail(ErrorCode::kResourceExhausted, "too many reads are waiting; try again");
+        return Fail(ErrorCode::kResourceExhausted, "too much is waiting; try again");
       }
       tasks_.push_back(std::move(task));
     }

@@ -1,6 +1,7 @@
 #include "session/live_queries.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "io/bytes.h"
@@ -98,7 +99,7 @@ query::CallResult<std::unique_ptr<QueryFollow>> LiveQueries::Open(
   if (!arguments) return std::unexpected(std::move(arguments.error()));
   auto call = std::make_shared<const query::Call>(
       query::MakeCall(*query, std::move(*arguments), **rights, *claims));
-  std::unique_ptr<QueryFollow> follow(new QueryFollow(*this, channel));
+  std::unique_ptr<QueryFollow> follow(new QueryFollow(*this, channel, claims));
   follow->sub_ = query::SubscriptionId(*call);
   follow->ref_ = std::move(ref);
   follow->have_ = std::string(request["have"].AsString().value_or(""));
@@ -112,6 +113,7 @@ void LiveQueries::Join(QueryFollow& follow, query::CallPtr call) {
   Entry& entry = entries_[call->key];
   if (entry.follows.empty()) entry.call = call;
   follow.call_ = entry.call;
+  follow.joined_ = true;
   entry.follows.push_back(&follow);
   if (entry.follows.size() == 1) front_.Watch(entry.call);
   if (const auto current = front_.Current(entry.call->key)) Answer(follow, *current);
@@ -121,6 +123,12 @@ void LiveQueries::Leave(QueryFollow& follow) {
   if (follow.call_ == nullptr) return;
   --count_;
   follows_.Add(-1);
+  Part(follow);
+}
+
+// No longer among those who follow its call.
+void LiveQueries::Part(QueryFollow& follow) {
+  if (!std::exchange(follow.joined_, false)) return;
   const auto found = entries_.find(follow.call_->key);
   std::erase(found->second.follows, &follow);
   if (!found->second.follows.empty()) return;
@@ -129,26 +137,52 @@ void LiveQueries::Leave(QueryFollow& follow) {
 }
 
 bool LiveQueries::Move(QueryFollow& follow, const ClaimsPtr& claims) {
-  const query::NamedQuery& query = *follow.call_->query;
-  auto rights = front_.RightsFor(query, claims);
-  if (!rights) {
-    const std::string payload = "{\"sub\":\"" + follow.sub_ +
-                                "\",\"error\":" + ErrorJson(rights.error(), "message") + "}";
-    PushTo(follow, "query", payload);
+  follow.claims_ = claims;
+  return Go(follow, front_.catalogue().Find(follow.call_->query->name));
+}
+
+// Follows `query` of the catalogue as it is, with the same arguments. False: it may not.
+bool LiveQueries::Go(QueryFollow& follow, const query::NamedQuery* query) {
+  const auto refuse = [&](const query::CallError& error) {
+    if (follow.state_ == QueryFollow::State::kOpening) {
+      follow.channel_.ReplyTo(follow.ref_, ReplyStatus::kError, ErrorJson(error, "reason"));
+      return false;
+    }
+    PushTo(follow, "query",
+           "{\"sub\":\"" + follow.sub_ + "\",\"error\":" + ErrorJson(error, "message") + "}");
     return false;
+  };
+  if (query == nullptr || query->live == query::LiveMode::kOff) {
+    return refuse({"unknown_query", "it cannot be followed any more", ""});
   }
+  auto rights = front_.RightsFor(*query, follow.claims_);
+  if (!rights) return refuse(rights.error());
+  // Its parameters may be others now.
+  const auto document = json::Parse(follow.call_->arguments_json);
+  auto arguments = query::ReadArguments(query->parameters, document->root());
+  if (!arguments) return refuse(arguments.error());
   auto call = std::make_shared<const query::Call>(
-      query::MakeCall(query, follow.call_->arguments, **rights, *claims));
-  if (call->key == follow.call_->key) return true;
-  const auto found = entries_.find(follow.call_->key);
-  std::erase(found->second.follows, &follow);
-  if (found->second.follows.empty()) {
-    front_.Unwatch(found->first);
-    entries_.erase(found);
-  }
+      query::MakeCall(*query, std::move(*arguments), **rights, *follow.claims_));
+  if (follow.joined_ && call->key == follow.call_->key) return true;
+  Part(follow);
   if (follow.state_ == QueryFollow::State::kLive) follow.state_ = QueryFollow::State::kMoving;
   Join(follow, std::move(call));
   return true;
+}
+
+void LiveQueries::OnReset() {
+  head_ = front_.marked();
+  applied_.clear();
+  std::vector<QueryFollow*> follows;
+  for (const auto& [key, entry] : entries_) {
+    follows.insert(follows.end(), entry.follows.begin(), entry.follows.end());
+  }
+  for (QueryFollow* const follow : follows) follow->joined_ = false;
+  entries_.clear();  // The front has forgotten all of them.
+  for (QueryFollow* const follow : follows) {
+    if (Go(*follow, front_.catalogue().Find(follow->call_->query->name))) continue;
+    follow->channel_.Forget(*follow);
+  }
 }
 
 // The first rows of a follow: as a reply, or as a push where its rights changed.
@@ -294,7 +328,17 @@ void LiveQueries::OnBatch(const Batch& batch) {
   SendApplied();
 }
 
-void LiveQueries::OnSettled(Position) { SendApplied(); }
+void LiveQueries::OnMutations(std::span<const std::string> ids, Position position) {
+  for (const std::string& id : ids) {
+    if (!clients_.empty()) applied_.emplace(position.offset, id);
+  }
+  head_ = position;
+  SendApplied();
+}
+
+void LiveQueries::OnSettled(Position) {
+  SendApplied();
+}
 
 // What is true for every query here, and has been sent, up to the lesser of both positions.
 void LiveQueries::SendApplied() {

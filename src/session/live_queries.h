@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -53,13 +54,16 @@ class QueryFollow {
 
  private:
   friend class LiveQueries;
-  QueryFollow(LiveQueries& owner, QueryChannel& channel) : owner_(owner), channel_(channel) {}
+  QueryFollow(LiveQueries& owner, QueryChannel& channel, ClaimsPtr claims)
+      : owner_(owner), channel_(channel), claims_(std::move(claims)) {}
   enum class State : uint8_t { kOpening, kMoving, kLive };
   LiveQueries& owner_;
   QueryChannel& channel_;
+  ClaimsPtr claims_;
   std::string sub_;
   query::CallPtr call_;
   State state_ = State::kOpening;
+  bool joined_ = false;             // Among those who follow `call_`.
   std::optional<std::string> ref_;  // Of the message that waits for a reply.
   std::string have_;
 };
@@ -87,9 +91,12 @@ class LiveQueries final : public query::Follower {
   void RemoveClient(const std::string& client, QueryChannel& channel);
   // The loop's feed has published the batch.
   void OnBatch(const Batch& batch);
+  // These mutations are in the log at or before `position`, which the feed has come to.
+  void OnMutations(std::span<const std::string> ids, Position position);
 
   void OnDelivery(const query::Delivery& delivery) override;
   void OnSettled(Position settled) override;
+  void OnReset() override;
 
  private:
   friend class QueryFollow;
@@ -100,6 +107,8 @@ class LiveQueries final : public query::Follower {
   };
   void Join(QueryFollow& follow, query::CallPtr call);
   void Leave(QueryFollow& follow);
+  bool Go(QueryFollow& follow, const query::NamedQuery* query);
+  void Part(QueryFollow& follow);
   void Answer(QueryFollow& follow, const query::Snapshot& snapshot);
   void Push(const Entry& entry, std::string_view payload);
   void PushTo(QueryFollow& follow, std::string_view event, std::string_view payload);

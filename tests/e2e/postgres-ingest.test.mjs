@@ -1,62 +1,14 @@
 // Webhooks whose rows live in PostgreSQL: the real binary with examples/outreach/postgres.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { createClient } from '@supabase/supabase-js';
 import WebSocket from 'ws';
-import { PostgresCluster } from './postgres-cluster.mjs';
-import { binary, emailOf, hookEvent, mint, post, secret, startTidewire, until } from './server.mjs';
+import { binary, emailOf, hookEvent, mint, post, until } from './server.mjs';
+import { startOnPostgres } from './stores.mjs';
 
 const limit = { timeout: 180_000 };
-const example = fileURLToPath(new URL('../../examples/outreach/postgres', import.meta.url));
-
-let cluster;
-let databases = 0;
-before(async () => {
-  cluster = await PostgresCluster.start();
-});
-after(async () => cluster?.remove());
-
-/** The example on a database of its own. */
-async function start(t) {
-  const database = `outreach${++databases}`;
-  await cluster.psql(`create database ${database}`);
-  await cluster.psql(readFileSync(`${example}/schema.sql`, 'utf8'), database);
-  // Slots belong to the whole cluster.
-  const directory = mkdtempSync(join(tmpdir(), 'tidewire-e2e-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  const config = readFileSync(`${example}/tidewire.yaml`, 'utf8')
-    .replace('kind: postgres', `kind: postgres\n  slot: ${database}`)
-    .replace('../outreach.yaml', join(example, '../outreach.yaml'));
-  writeFileSync(join(directory, 'tidewire.yaml'), config);
-  copyFileSync(`${example}/dev.json`, join(directory, 'dev.json'));
-  const server = await startTidewire(t, ['--config', directory], {
-    TIDEWIRE_POSTGRES_DSN: cluster.dsn(database),
-  });
-  server.directory = directory;
-  server.environment = {
-    ...process.env,
-    TIDEWIRE_JWT_SECRET: secret,
-    TIDEWIRE_POSTGRES_DSN: cluster.dsn(database),
-    TIDEWIRE_HOOK_TOKEN: 'dev',
-    TIDEWIRE_HOOK_SECRET: `whsec_${Buffer.from('of no use to anybody').toString('base64')}`,
-    TIDEWIRE_OUTREACH_URL: 'http://127.0.0.1:4811/api',
-  };
-  server.psql = (sql) => cluster.psql(sql, database);
-  server.health = async () => (await fetch(`${server.url}/health`)).json();
-  server.status = (status) =>
-    until(async () => (await server.health().catch(() => ({}))).status === status, {
-      ms: 60_000,
-      says: server.log,
-    });
-  await server.status('ok');
-  return server;
-}
-
 async function follow(t, server, workspace, table) {
   const token = mint({ workspace_id: workspace });
   const client = createClient(server.url, token, {
@@ -78,13 +30,13 @@ async function follow(t, server, workspace, table) {
   return seen;
 }
 
-const number = async (server, sql) => Number(await server.psql(sql));
+const number = async (server, sql) => Number(await server.sql(sql));
 
 test(
   'a signed webhook becomes a row, is captured, and reaches its workspace only',
   limit,
   async (t) => {
-    const server = await start(t);
+    const server = await startOnPostgres(t);
     const northwind = await follow(t, server, 37, 'client_leads');
     const contoso = await follow(t, server, 38, 'client_leads');
     assert.equal(await post(server, hookEvent('CONTACT_REPLIED', 1)), 200);
@@ -111,7 +63,7 @@ test(
       2,
     );
     // A person's stage stays, and comes through the same stream.
-    await server.psql(
+    await server.sql(
       "update client_leads set pipeline_stage = 'qualified' where workspace_id = 37",
     );
     await until(() => northwind.length > 1, { says: server.log });
@@ -120,7 +72,7 @@ test(
       async () => (await number(server, 'select count(*) from webhook_delivery_log')) === 3,
     );
     assert.equal(
-      await server.psql('select pipeline_stage from client_leads where workspace_id = 37'),
+      await server.sql('select pipeline_stage from client_leads where workspace_id = 37'),
       'qualified',
     );
   },
@@ -130,7 +82,7 @@ test(
   'each event counts once, whatever is killed and however often it is sent',
   limit,
   async (t) => {
-    const server = await start(t);
+    const server = await startOnPostgres(t);
     const events = Array.from({ length: 240 }, (_, i) => hookEvent('CONTACT_REPLIED', i + 1));
     const sent = new Set();
     const send = async (from, to) => {
@@ -181,19 +133,19 @@ test(
   'while PostgreSQL is away deliveries are accepted, also by a process that starts then',
   limit,
   async (t) => {
-    const server = await start(t);
+    const server = await startOnPostgres(t);
     assert.equal(await post(server, hookEvent('CONTACT_REPLIED', 1)), 200);
     await until(async () => (await number(server, 'select count(*) from client_leads')) === 1, {
       says: server.log,
     });
-    await cluster.stop('SIGQUIT');
+    await server.cluster.stop('SIGQUIT');
     for (let i = 2; i <= 20; ++i)
       assert.equal(await post(server, hookEvent('CONTACT_REPLIED', i)), 200);
     await server.status('degraded');
     await server.kill();
     await server.restart();
     assert.equal(await post(server, hookEvent('CONTACT_REPLIED', 21)), 200);
-    await cluster.resume();
+    await server.cluster.resume();
     await until(async () => (await number(server, 'select count(*) from client_leads')) === 21, {
       ms: 60_000,
       says: server.log,
@@ -210,7 +162,7 @@ test(
   "jobs and dead letters are the database's, and the command line finds them there",
   limit,
   async (t) => {
-    const server = await start(t);
+    const server = await startOnPostgres(t);
     const tidewire = (...args) => {
       const all = [
         ...args,
@@ -237,18 +189,18 @@ test(
     );
     assert.equal(tidewire('jobs', 'resume', 'outreach.fallback').result, 'resumed');
     assert.equal(
-      await server.psql(
+      await server.sql(
         "select is_active from scheduled_jobs where job_name = 'outreach.fallback'",
       ),
       't',
     );
-    await server.psql(`create function refuse() returns trigger language plpgsql as
+    await server.sql(`create function refuse() returns trigger language plpgsql as
     $$ begin raise exception 'no'; end $$;
     create trigger refuse before insert on client_leads for each row execute function refuse()`);
     assert.equal(await post(server, hookEvent('CONTACT_REPLIED', 1)), 200);
     await until(() => tidewire('dead', 'list').length === 1, { says: server.log });
     assert.equal(tidewire('dead', 'list')[0].reason, 'constraint');
-    await server.psql('drop trigger refuse on client_leads');
+    await server.sql('drop trigger refuse on client_leads');
     assert.equal(tidewire('dead', 'retry', '--all').result, '1 applied, 0 still dead');
     assert.equal(await number(server, 'select count(*) from client_leads'), 1);
     assert.deepEqual(tidewire('dead', 'list'), []);

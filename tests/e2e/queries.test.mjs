@@ -1,7 +1,7 @@
 // Named queries against the real binary: cached reads, live queries, rights, limits, positions.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import WebSocket from 'ws';
+import { channel } from './channel.mjs';
 import { mint, sqlite, startTidewire, until } from './server.mjs';
 
 const limit = { timeout: 60_000 };
@@ -19,35 +19,6 @@ const addLead = (server, email, { workspace = 'Northwind', id = 37, stage = 'new
     `insert into client_leads(workspace_id, workspace_name, lead_email, pipeline_stage, updated_at)
      values(${id}, '${workspace}', '${email}', '${stage}', '2026-01-01T00:00:00Z')`,
   );
-
-/** One realtime connection with one joined channel. */
-async function channel(t, server, token, config = {}, topic = 'realtime:tidewire') {
-  const socket = new WebSocket(
-    `${server.url.replace('http', 'ws')}/realtime/v1/websocket?vsn=2.0.0&apikey=${token}`,
-  );
-  t.after(() => socket.terminate());
-  await new Promise((done, fail) => socket.once('open', done).once('error', fail));
-  const pushes = [];
-  const replies = new Map();
-  const texts = [];
-  socket.on('message', (data) => {
-    texts.push(data.toString());
-    const [, ref, , event, payload] = JSON.parse(data);
-    if (event === 'phx_reply') replies.get(ref)?.(payload);
-    else pushes.push({ event, payload });
-  });
-  let last = 1;
-  const send = (event, payload) => {
-    const ref = String(++last);
-    const answer = new Promise((done) => replies.set(ref, done));
-    socket.send(JSON.stringify(['1', ref, topic, event, payload]));
-    return answer;
-  };
-  const joined = new Promise((done) => replies.set('1', done));
-  socket.send(JSON.stringify(['1', '1', topic, 'phx_join', { config, access_token: token }]));
-  assert.equal((await joined).status, 'ok');
-  return { send, pushes, texts, socket };
-}
 
 /** The client's half of docs/queries.md: three steps. */
 export function apply(rows, rowKey, push) {

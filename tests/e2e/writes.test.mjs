@@ -1,11 +1,19 @@
-// Writes of tables through the newest @supabase/supabase-js, unmodified, under the row policies.
+// Writes of tables through the newest @supabase/supabase-js, unmodified, under the row policies, on
+// both stores.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createClient } from '@supabase/supabase-js';
 import WebSocket from 'ws';
-import { mint, sqlite, startTidewire } from './server.mjs';
+import { channel } from './channel.mjs';
+import { mint, until } from './server.mjs';
+import { stores } from './stores.mjs';
 
-const limit = { timeout: 60_000 };
+const limit = { timeout: 120_000 };
+
+/** The test on each store. */
+function onBoth(name, body) {
+  for (const store of stores) test(`${store.name}: ${name}`, limit, (t) => body(t, store));
+}
 
 function client(server, token, headers = {}) {
   return createClient(server.url, server.info.anon_key, {
@@ -21,8 +29,8 @@ const lead = (email, more = {}) => ({
   ...more,
 });
 
-test('insert, update, upsert and delete, with returning, count and single', limit, async (t) => {
-  const server = await startTidewire(t);
+onBoth('insert, update, upsert and delete, with returning, count and single', async (t, store) => {
+  const server = await store.start(t);
   const leads = () => client(server, mint({ workspace_id: 37 })).from('client_leads');
   const inserted = await leads()
     .insert([lead('a@x.com'), lead('b@x.com')])
@@ -55,13 +63,12 @@ test('insert, update, upsert and delete, with returning, count and single', limi
   assert.deepEqual(ignored.data, []);
   const gone = await leads().delete().eq('lead_email', 'd@x.com').select('lead_email');
   assert.deepEqual(gone.data, [{ lead_email: 'd@x.com' }]);
-  assert.equal(sqlite(server, 'select count(*) from client_leads').trim(), '3');
+  assert.equal(await server.sql('select count(*) from client_leads'), '3');
 });
 
-test('policies decide on the rows that are touched and on those that result', limit, async (t) => {
-  const server = await startTidewire(t);
-  sqlite(
-    server,
+onBoth('policies decide on the rows that are touched and on those that result', async (t, store) => {
+  const server = await store.start(t);
+  await server.sql(
     `insert into client_leads(workspace_id, workspace_name, lead_email)
      values(38, 'Contoso', 'theirs@x.com'), (37, 'Northwind', 'mine@x.com')`,
   );
@@ -89,12 +96,12 @@ test('policies decide on the rows that are touched and on those that result', li
   assert.deepEqual(await codes(metrics(mint({ workspace_id: 37 })).insert(row)), [403, '42501']);
   const service = mint({}, { role: 'service_role' });
   assert.deepEqual(await codes(metrics(service).upsert(row)), [201, undefined]);
-  const left = sqlite(server, 'select lead_email, notes from client_leads order by 1').trim();
+  const left = await server.sql('select lead_email, notes from client_leads order by 1');
   assert.equal(left, 'mine@x.com|\ntheirs@x.com|');
 });
 
-test('errors are PostgREST errors, and nothing of a refused write stays', limit, async (t) => {
-  const server = await startTidewire(t);
+onBoth('errors are PostgREST errors, and nothing of a refused write stays', async (t, store) => {
+  const server = await store.start(t);
   const leads = () => client(server, mint({ workspace_id: 37 })).from('client_leads');
   await leads().insert(lead('a@x.com'));
   const codes = async (write) => {
@@ -125,11 +132,11 @@ test('errors are PostgREST errors, and nothing of a refused write stays', limit,
     headers: { apikey: mint({ workspace_id: 37 }) },
   });
   assert.deepEqual([all.status, (await all.json()).code], [400, '21000']);
-  assert.equal(sqlite(server, 'select count(*) from client_leads').trim(), '1');
+  assert.equal(await server.sql('select count(*) from client_leads'), '1');
 });
 
-test('a mutation id is executed once; its position is where its rows are', limit, async (t) => {
-  const server = await startTidewire(t);
+onBoth('a mutation id is executed once; its position is where its rows are', async (t, store) => {
+  const server = await store.start(t);
   const token = mint({ workspace_id: 37 });
   const write = (body, id, asking = token) =>
     fetch(`${server.url}/rest/v1/client_leads`, {
@@ -151,6 +158,7 @@ test('a mutation id is executed once; its position is where its rows are', limit
   assert.equal(first.headers.get('tidewire-position'), again.headers.get('tidewire-position'));
   const other = await write(lead('a@x.com'), id, mint({ workspace_id: 37 }, { sub: 'u2' }));
   assert.equal(other.status, 409);
+  if (store.name !== 'sqlite') return;
   const seen = await fetch(`${server.url}/v1/queries/leads.by_stage?workspace=Northwind`, {
     headers: {
       Authorization: `Bearer ${token}`,
@@ -158,4 +166,40 @@ test('a mutation id is executed once; its position is where its rows are', limit
     },
   });
   assert.deepEqual(await seen.json(), [{ pipeline_stage: null, leads: 1, value: null }]);
+});
+
+onBoth('a mutation is confirmed when its rows are visible, also one of no rows', async (t, store) => {
+  const server = await store.start(t);
+  const token = mint({ workspace_id: 37 });
+  const id = 'c'.repeat(20);
+  const live = await channel(t, server, token, { tidewire: { client: id } });
+  const write = async (method, query, body, number) => {
+    const answer = await fetch(`${server.url}/rest/v1/client_leads${query}`, {
+      method,
+      headers: { apikey: token, 'Tidewire-Mutation': `${id}:${number}` },
+      body: JSON.stringify(body),
+    });
+    assert.ok(answer.ok, await answer.text());
+    return answer.headers.get('tidewire-position');
+  };
+  const applied = (number) =>
+    live.pushes.find(
+      ({ event, payload }) => event === 'applied' && payload.ids.includes(`${id}:${number}`),
+    );
+  const position = await write('POST', '', lead('a@x.com'), 1);
+  await until(() => applied(1));
+  assert.match(position, /^[0-9a-f]{16}:\d+$/);
+  assert.equal(applied(1).payload.position.split(':')[0], position.split(':')[0]);
+  await write('PATCH', '?lead_email=eq.nobody', { notes: 'x' }, 2);
+  await until(() => applied(2));
+  // A refused one is never confirmed; the next one is.
+  const refused = await fetch(`${server.url}/rest/v1/client_leads`, {
+    method: 'POST',
+    headers: { apikey: token, 'Tidewire-Mutation': `${id}:3` },
+    body: JSON.stringify(lead('a@x.com')),
+  });
+  assert.equal(refused.status, 409);
+  await write('DELETE', '?lead_email=eq.a@x.com', undefined, 4);
+  await until(() => applied(4));
+  assert.equal(applied(3), undefined);
 });

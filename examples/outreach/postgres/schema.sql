@@ -3,6 +3,7 @@
 do $$ begin
   if to_regrole('anon') is null then create role anon nologin; end if;
   if to_regrole('authenticated') is null then create role authenticated nologin; end if;
+  if to_regrole('service_role') is null then create role service_role nologin bypassrls; end if;
 end $$;
 create schema if not exists auth;
 create or replace function auth.jwt() returns jsonb language sql stable as
@@ -111,13 +112,16 @@ alter table client_leads replica identity full;
 alter table client_metrics replica identity full;
 alter table webhook_health replica identity full;
 
-grant usage on schema public, auth to authenticated;
+grant usage on schema public, auth to authenticated, service_role;
 grant select on client_leads, client_metrics, webhook_health to authenticated;
+grant insert, update, delete on client_leads to authenticated; -- screens move leads along
+grant select, insert, update, delete on client_leads, client_metrics, webhook_health
+  to service_role;
 alter table client_registry enable row level security; -- and no policy: no client reads it
 alter table client_leads enable row level security;
 alter table client_metrics enable row level security;
 alter table webhook_health enable row level security;
-create policy own_workspace on client_leads for select to authenticated
+create policy own_workspace on client_leads to authenticated
   using (workspace_id = (auth.jwt() ->> 'workspace_id')::bigint);
 create policy own_workspace on client_metrics for select to authenticated
   using (workspace_id = (auth.jwt() ->> 'workspace_id')::bigint);

@@ -181,6 +181,27 @@ TEST(RecentCommitsTest, ASnapshotIsPlacedBehindTheLastCommitThatItSees) {
   EXPECT_THAT(locate("12:13:12"), IsOkAndHolds(std::optional<uint64_t>()));
 }
 
+TEST(RecentCommitsTest, ACommitIsFoundByItsTransactionId) {
+  RecentCommits recent;
+  recent.Reset(10, postgres::Lsn{100});
+  recent.Add(7, 20);
+  const uint64_t after = recent.count();
+  recent.Add(8, 30);
+  recent.Add(9, 40);
+  recent.Pass(postgres::Lsn{200});
+  constexpr std::chrono::milliseconds kSoon{1};
+  EXPECT_THAT(recent.WaitForCommit(8, after, postgres::Lsn{300}, kSoon),
+              IsOkAndHolds(std::optional<uint64_t>(30)));
+  // Passed and not there: it changed nothing. An older transaction of that id is not meant.
+  EXPECT_THAT(recent.WaitForCommit(5, after, postgres::Lsn{200}, kSoon),
+              IsOkAndHolds(std::optional<uint64_t>()));
+  EXPECT_THAT(recent.WaitForCommit(7, after, postgres::Lsn{200}, kSoon),
+              IsOkAndHolds(std::optional<uint64_t>()));
+  EXPECT_THAT(recent.WaitForCommit(5, after, postgres::Lsn{300}, kSoon),
+              FailsWith(ErrorCode::kUnavailable));
+  EXPECT_EQ(recent.newest_offset(), 40u);
+}
+
 TEST(RecentCommitsTest, TransactionIdsWrapAround) {
   const auto snapshot = ParseSnapshot("4294967290:4294967300:4294967295");
   ASSERT_THAT(snapshot, IsOk());

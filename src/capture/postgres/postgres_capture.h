@@ -49,6 +49,9 @@ class PostgresSink {
   virtual void OnBatch(BatchPtr batch) = 0;
   // pg_logical_emit_message(true, …), at its place among the batches.
   virtual void OnMessage(std::string_view prefix, std::string_view content) = 0;
+  // Ids of pg_logical_emit_message(true, 'tidewire.mutation', id), once all of their commit has
+  // been handed over: its changes, if any are followed, lie at or before `position`.
+  virtual void OnMutations(std::vector<std::string> ids, Position position) = 0;
   virtual void OnTruncate(const Relation& relation) = 0;
   // About once a second, between commits. True: tables or rights have changed, and OnCatalog follows.
   virtual Result<bool> OnTick(postgres::Connection& sql) = 0;

@@ -53,6 +53,13 @@ class RecordingSink final : public PostgresSink {
   void OnMessage(std::string_view prefix, std::string_view content) override {
     Add(std::string(prefix) + ":" + std::string(content));
   }
+  void OnMutations(std::vector<std::string> ids, Position position) override {
+    {
+      const std::lock_guard lock(mutex_);
+      EXPECT_EQ(position, head_) << "before its commit was handed over, or after the next one";
+    }
+    for (const std::string& id : ids) Add("mutation " + id);
+  }
   void OnTruncate(const Relation& relation) override { Add("truncate " + relation.table); }
   Result<bool> OnTick(postgres::Connection&) override { return false; }
   void OnState(const std::string&) override {}
@@ -65,7 +72,10 @@ class RecordingSink final : public PostgresSink {
       const auto found = std::ranges::find_if(lines_, [&](const auto& line) {
         return line.find(text) != std::string::npos;
       });
-      if (found == lines_.end() || *found == "history") return found != lines_.end();
+      // A change is followed by the end of its batch.
+      if (found == lines_.end() || *found == "history" || found->starts_with("mutation")) {
+        return found != lines_.end();
+      }
       return std::find(found, lines_.end(), "commit") != lines_.end();
     })) << "no '" << text << "' in " << ::testing::PrintToString(lines_);
     return std::exchange(lines_, {});
@@ -332,6 +342,25 @@ TEST_F(PostgresCaptureTest, TheCatalogueIsReadBeforeATransactionWithDdl) {
   EXPECT_THAT(sink_.WaitFor("(2,"), ElementsAre("INSERT jobs (1,\"a\",false)",
                                                 "INSERT jobs (2,\"b\",false)", "commit"));
   EXPECT_EQ(sink_.catalogs_at_last_batch(), before + 1);
+}
+
+TEST_F(PostgresCaptureTest, MutationIdsComeBehindAllOfTheirCommit) {
+  Begin();
+  sink_.WaitFor("history");
+  WaitUntilFollowing();
+  Sql("begin; select pg_logical_emit_message(true, 'tidewire.mutation', 'c:1');"
+      " insert into public.jobs values(1, 'a', false);"
+      " select pg_logical_emit_message(true, 'tidewire.mutation', 'c:2'); commit");
+  EXPECT_THAT(sink_.WaitFor("mutation c:2"),
+              ElementsAre("INSERT jobs (1,\"a\",false)", "commit", "mutation c:1", "mutation c:2"));
+  // Also of a commit that changed nothing, and never of one that was rolled back.
+  Sql("begin; select pg_logical_emit_message(true, 'tidewire.mutation', 'c:3'); rollback;");
+  Sql("select pg_logical_emit_message(true, 'tidewire.mutation', 'c:4');"
+      " insert into public.jobs values(2, 'b', false)");
+  Sql("insert into public.jobs values(3, 'c', false)");
+  EXPECT_THAT(sink_.WaitFor("(3,"),
+              ElementsAre("INSERT jobs (2,\"b\",false)", "commit", "mutation c:4",
+                          "INSERT jobs (3,\"c\",false)", "commit"));
 }
 
 TEST_F(PostgresCaptureTest, ARestartGoesOnWhereItStopped) {

@@ -24,6 +24,9 @@ constexpr std::chrono::milliseconds kPollMax{200};
 // A part of a large commit that is handed on at once.
 constexpr size_t kPartChangesMax = 10'000;
 constexpr size_t kPartBytesMax = CommitLog::kBatchBytesMax;
+// Of what other programs call mutation ids; more are not confirmed.
+constexpr size_t kMutationIdBytesMax = 128;
+constexpr size_t kMutationsOfCommitMax = 10'000;
 // A confirmation costs the server a little: not for every commit.
 constexpr std::chrono::milliseconds kConfirmInterval{100};
 
@@ -86,6 +89,7 @@ Status PostgresCapture::Handle(Session& session, Transaction& transaction) {
   session.batch = nullptr;
   // Nobody reads what is between: rights are those behind the commit, for all that it did.
   if (transaction.has_ddl) TW_RETURN_IF_ERROR(LoadTables(session));
+  session.mutations.clear();
   for (;;) {
     TW_ASSIGN_OR_RETURN(const auto message, transaction.Next());
     if (!message) break;
@@ -96,6 +100,9 @@ Status PostgresCapture::Handle(Session& session, Transaction& transaction) {
     // Its last part went before a message, or before the connection was lost.
     published_part_ = {};
     recent_.Add(session.info.xid, published_.offset);
+  }
+  if (!session.mutations.empty()) {
+    sink_.OnMutations(std::exchange(session.mutations, {}), published_);
   }
   published_end_ = transaction.commit.end_lsn;
   metrics_.commits.Add();
@@ -141,6 +148,14 @@ Status PostgresCapture::HandleMessage(Session& session, std::string_view bytes) 
   }
   if (const auto* text = std::get_if<postgres::LogicalMessage>(&message)) {
     if (text->prefix == kDdlPrefix) return {};
+    // Says something of the whole commit, wherever in it it stands.
+    if (text->prefix == "tidewire.mutation") {
+      if (text->transactional && text->content.size() <= kMutationIdBytesMax &&
+          session.mutations.size() < kMutationsOfCommitMax) {
+        session.mutations.emplace_back(text->content);
+      }
+      return {};
+    }
     TW_RETURN_IF_ERROR(FlushBatch(session, false));
     sink_.OnMessage(text->prefix, text->content);
     return {};

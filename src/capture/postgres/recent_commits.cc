@@ -47,6 +47,7 @@ void RecentCommits::Reset(uint64_t offset, postgres::Lsn passed) {
 void RecentCommits::Add(uint32_t xid, uint64_t offset) {
   const std::lock_guard lock(mutex_);
   commits_.push_back({xid, offset});
+  ++count_;
   if (commits_.size() > kCommitsMax) {
     floor_ = commits_.front().offset;
     commits_.pop_front();
@@ -84,6 +85,35 @@ Result<std::optional<uint64_t>> RecentCommits::Locate(const Snapshot& snapshot) 
     return Fail(ErrorCode::kUnavailable, "the snapshot is too old to be placed in the change log");
   }
   return end == 0 ? floor_ : commits_[end - 1].offset;
+}
+
+uint64_t RecentCommits::count() const {
+  const std::lock_guard lock(mutex_);
+  return count_;
+}
+
+uint64_t RecentCommits::newest_offset() const {
+  const std::lock_guard lock(mutex_);
+  return commits_.empty() ? floor_ : commits_.back().offset;
+}
+
+Result<std::optional<uint64_t>> RecentCommits::WaitForCommit(uint32_t xid, uint64_t after,
+                                                             postgres::Lsn end,
+                                                             std::chrono::milliseconds at_most) {
+  std::unique_lock lock(mutex_);
+  std::optional<uint64_t> found;
+  uint64_t looked_at = after;
+  const auto known = [&] {
+    // Only what came since the last look: commits may be many.
+    const uint64_t fresh = std::min<uint64_t>(count_ - looked_at, commits_.size());
+    for (size_t i = commits_.size() - fresh; i < commits_.size() && !found; ++i) {
+      if (commits_[i].xid == xid) found = commits_[i].offset;
+    }
+    looked_at = count_;
+    return found.has_value() || passed_ >= end;
+  };
+  if (passed_changed_.wait_for(lock, at_most, known)) return found;
+  return Fail(ErrorCode::kUnavailable, "the change stream is behind");
 }
 
 }  // namespace tw::capture

@@ -51,6 +51,16 @@ class RecentCommits {
   // the snapshot is older than what is remembered.
   Result<std::optional<uint64_t>> Locate(const Snapshot& snapshot) const;
 
+  // How many commits were added in all; for WaitForCommit.
+  uint64_t count() const;
+  // Waits for the commit of `xid`, which is not among the first `after` of all commits and ends
+  // before `end` in the WAL. Its offset; nullopt: it changed nothing that is followed.
+  // Errors: kUnavailable: the time is over.
+  Result<std::optional<uint64_t>> WaitForCommit(uint32_t xid, uint64_t after, postgres::Lsn end,
+                                                std::chrono::milliseconds at_most);
+  // Of the newest commit that is known.
+  uint64_t newest_offset() const;
+
  private:
   struct Commit {
     uint32_t xid;
@@ -61,6 +71,7 @@ class RecentCommits {
   postgres::Lsn passed_;
   uint64_t floor_ = 0;  // The offset before the first remembered commit.
   bool complete_ = true;  // Nothing has been forgotten since Reset.
+  uint64_t count_ = 0;
   std::deque<Commit> commits_;
 };
 

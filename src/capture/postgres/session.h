@@ -39,6 +39,7 @@ struct PostgresCapture::Session {
   uint64_t number = 0;        // Of the last change seen.
   uint64_t skip = 0;          // Changes that were published before the connection was lost.
   std::shared_ptr<Batch> batch;
+  std::vector<std::string> mutations;  // Its ids.
 };
 
 }  // namespace tw::capture

@@ -200,6 +200,33 @@ void Front::OnDrop(EntryId id) {
   entry.snapshot = nullptr;
 }
 
+void Front::OnReset(QueryCataloguePtr catalogue, Position head) {
+  const bool same_history = head.epoch == marked_.epoch;
+  if (catalogue != nullptr) catalogue_ = std::move(catalogue);
+  rights_.clear();
+  by_id_.clear();
+  marked_ = head;
+  settled_ = head;
+  std::vector<Done> old;
+  if (!same_history) {
+    for (auto& [offset, later] : later_) old.push_back(std::move(later.waiting.done));
+    waiting_ -= later_.size();
+    later_.clear();
+  }
+  std::erase_if(entries_, [](const auto& item) { return item.second.waiting.empty(); });
+  for (auto& [key, entry] : entries_) {
+    // Asked before: still answered, with rows of now.
+    Entry fresh{.call = std::move(entry.call), .asked = true, .waiting = std::move(entry.waiting)};
+    entry = std::move(fresh);
+    for (Waiting& waiting : entry.waiting) {
+      if (!same_history) waiting.min_offset = 0;
+      hub_.Ask(entry.call, waiting.min_offset);
+    }
+  }
+  for (Done& done : old) Fail(done, "epoch_changed", "Min-Position belongs to another database");
+  if (follower_ != nullptr) follower_->OnReset();
+}
+
 void Front::Watch(const CallPtr& call) {
   Entry& entry = FindOrAdd(call);
   if (std::exchange(entry.watched, true)) return;

@@ -48,6 +48,9 @@ class Follower {
   virtual void OnDelivery(const Delivery& delivery) = 0;
   // Every followed result was brought to this position before.
   virtual void OnSettled(Position settled) = 0;
+  // All results are gone, the watched ones as well, and the catalogue may be another: what is still
+  // wanted must be watched again.
+  virtual void OnReset() = 0;
 };
 
 struct FrontMetrics {
@@ -86,6 +89,7 @@ class Front {
   void OnDelivery(DeliveryPtr delivery);
   void OnProgress(const std::vector<EntryId>& dirty, Position marked, Position settled);
   void OnDrop(EntryId id);
+  void OnReset(QueryCataloguePtr catalogue, Position head);
   // Ends waits that are over, reports hits. About every 100 ms.
   void Tick();
 

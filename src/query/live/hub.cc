@@ -358,6 +358,14 @@ void Hub::OnBatch(const Batch& batch) {
   SettleAndTell(std::move(dirty));
 }
 
+void Hub::Reset(QueryCataloguePtr catalogue, Position head) {
+  while (!entries_.empty()) Drop(*entries_.begin()->second);
+  suspects_.clear();
+  marked_ = head;
+  settled_ = head;
+  for (size_t loop = 0; loop < loops_; ++loop) port_.Reset(loop, catalogue, head);
+}
+
 void Hub::MarkDirty(Entry& entry, const Change& change) {
   Remember(entry, change);
   entry.dirty_at = change.offset;
@@ -495,6 +503,7 @@ void Hub::Drop(Entry& entry) {
       break;
     }
   }
+  if (entry.watchers.any()) metrics_.followed.Add(-1);
   Account(entry, 0);
   unsettled_.erase(id);
   index_.Remove(id);

@@ -87,6 +87,8 @@ class LoopPort {
   virtual void Progress(size_t loop, std::shared_ptr<const std::vector<EntryId>> dirty,
                         Position marked, Position settled) = 0;
   virtual void Drop(size_t loop, EntryId id) = 0;
+  // Nothing that was delivered counts any more; `catalogue` is null where it stays as it was.
+  virtual void Reset(size_t loop, QueryCataloguePtr catalogue, Position head) = 0;
 };
 
 // Runs calls elsewhere; `done` comes back on the hub's thread.
@@ -152,6 +154,10 @@ class Hub {
 
   // A committed batch, in order.
   void OnBatch(const Batch& batch);
+  // Forgets all results, as nothing is known to concern them any more: another history, which
+  // begins at `head`, or queries, policies or tables that have changed. Fronts ask and watch anew;
+  // what still runs for the old ones is not looked at. `catalogue` as in LoopPort.
+  void Reset(QueryCataloguePtr catalogue, Position head);
   // Does what is due now.
   void Tick();
   // When Tick has something to do; nullopt: nothing planned.

@@ -108,6 +108,9 @@ class HubTest : public ::testing::Test, public LoopPort, public Executor, public
                 Position settled) override {
     front_->OnProgress(*dirty, marked, settled);
   }
+  void Reset(size_t, QueryCataloguePtr catalogue, Position head) override {
+    front_->OnReset(std::move(catalogue), head);
+  }
   void Drop(size_t, EntryId id) override { front_->OnDrop(id); }
   void Submit(CallPtr call, std::function<void(CallResult<Execution>)> done) override {
     started_.push_back(call->auth_class);

@@ -112,7 +112,7 @@ CallResult<Rights> RightsOf(const QueryCatalogue& catalogue, const NamedQuery& q
 
 Call MakeCall(const NamedQuery& query, std::vector<Value> arguments, Rights rights,
               const Claims& claims) {
-  Call call{.query = &query,
+  Call call{.query = query.shared_from_this(),
             .arguments = std::move(arguments),
             .access = std::move(rights.access),
             .auth_class = std::move(rights.auth_class)};

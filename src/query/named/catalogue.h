@@ -29,7 +29,7 @@ struct ResultColumn {
   bool derived = false;                 // An expression: its values tell their own types.
 };
 
-struct NamedQuery {
+struct NamedQuery : std::enable_shared_from_this<NamedQuery> {
   std::string name;
   size_t index = 0;
   std::string version;  // Changes with whatever changes a result or its rights.
@@ -83,10 +83,10 @@ Result<QueryCataloguePtr> CompileQueries(const config::OrderedMap<QueryConfig>& 
 
 // What one caller's call is: all that decides its rows.
 struct Call {
-  const NamedQuery* query = nullptr;
-  std::vector<Value> arguments;            // Parallel to query->parameters.
-  std::vector<Value> bound;                // Parallel to query->bindings.
-  std::vector<policy::AccessPtr> access;   // Parallel to the policy catalogue; null: not read.
+  std::shared_ptr<const NamedQuery> query;  // Also after its catalogue has been replaced.
+  std::vector<Value> arguments;             // Parallel to query->parameters.
+  std::vector<Value> bound;                 // Parallel to query->bindings.
+  std::vector<policy::AccessPtr> access;    // Parallel to the policy catalogue; null: not read.
   std::string arguments_json;
   std::string auth_class;  // Equal for callers who may share; opaque bytes.
   std::string key;         // Of the result: query, version, arguments, auth class.
@@ -101,6 +101,7 @@ struct Rights {
 CallResult<Rights> RightsOf(const QueryCatalogue& catalogue, const NamedQuery& query,
                             const Claims& claims);
 
+// `query` is owned by a NamedQueryPtr.
 Call MakeCall(const NamedQuery& query, std::vector<Value> arguments, Rights rights,
               const Claims& claims);
 

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 
-#include "base/clock.h"
 #include "base/strings.h"
 #include "crypto/encoding.h"
 #include "crypto/hash.h"
-#include "query/table_query.h"
+#include "query/write/column_value.h"
 
 namespace tw::query {
 namespace {
@@ -22,100 +21,6 @@ bool Prefers(std::string_view prefer, std::string_view word) {
     if (EqualsIgnoreCase(Trim(part), word)) return true;
   }
   return false;
-}
-
-std::unexpected<WriteError> NotOfType(const Column& column, std::string_view text) {
-  return Refuse(400, "22P02",
-                "invalid input syntax for type " + column.type_name + ": \"" +
-                    std::string(text.substr(0, 64)) + "\"");
-}
-
-bool IsUuid(std::string_view text) {
-  if (text.size() != 36) return false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    const bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
-    const bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-    if (hyphen ? c != '-' : !hex) return false;
-  }
-  return true;
-}
-
-bool IsNumber(std::string_view text) {
-  const auto number = json::Parse(text);
-  return number.ok() && (number->root().kind() == json::Kind::kInt ||
-                         number->root().kind() == json::Kind::kNumber);
-}
-
-// A text, also of a number or boolean, as a value of the column's type.
-WriteOr<Value> FromText(const Column& column, std::string_view text) {
-  switch (column.type) {
-    case ColumnType::kBool:
-      if (text == "true" || text == "t" || text == "1") return Value(true);
-      if (text == "false" || text == "f" || text == "0") return Value(false);
-      return NotOfType(column, text);
-    case ColumnType::kInt2:
-    case ColumnType::kInt4:
-    case ColumnType::kInt8: {
-      const auto value = ParseInt64(Trim(text));
-      if (!value) return NotOfType(column, text);
-      return Value(*value);
-    }
-    case ColumnType::kFloat8: {
-      const auto number = json::Parse(text);
-      if (!IsNumber(text)) return NotOfType(column, text);
-      return Value(number->root().GetDouble());
-    }
-    case ColumnType::kNumeric:
-      if (!IsNumber(text)) return NotOfType(column, text);
-      return Value(text);
-    case ColumnType::kTimestamptz:
-    case ColumnType::kTimestamp: {
-      const auto time = ParseTimestamp(text.size() == 10 ? std::string(text) + "T00:00:00Z"
-                                                         : std::string(text));
-      if (!time.ok()) return NotOfType(column, text);
-      return Value(text);
-    }
-    case ColumnType::kDate:
-      if (text.size() != 10 || !ParseTimestamp(std::string(text) + "T00:00:00Z").ok()) {
-        return NotOfType(column, text);
-      }
-      return Value(text);
-    case ColumnType::kUuid:
-      if (!IsUuid(text)) return NotOfType(column, text);
-      return Value(ToLower(text));
-    case ColumnType::kBytea: {
-      const auto bytes = crypto::DecodeHex(text.starts_with("\\x") ? text.substr(2) : text);
-      if (!bytes.ok()) return NotOfType(column, text);
-      return Value(Bytes{*bytes});
-    }
-    case ColumnType::kJson: {
-      std::string quoted;
-      json::AppendString(quoted, text);
-      return Value(std::move(quoted));
-    }
-    case ColumnType::kText:
-    case ColumnType::kOther:
-    case ColumnType::kEncoded: return Value(text);
-  }
-  return Value(text);
-}
-
-WriteOr<Value> FromJson(const Column& column, const json::Value& given) {
-  if (given.is_null()) return Value();
-  if (column.type == ColumnType::kJson) return Value(given.ToText());
-  switch (given.kind()) {
-    case json::Kind::kString: return FromText(column, given.GetString());
-    case json::Kind::kInt:
-    case json::Kind::kNumber: return FromText(column, given.NumberText());
-    case json::Kind::kBool: return FromText(column, given.GetBool() ? "true" : "false");
-    case json::Kind::kArray:
-    case json::Kind::kObject:
-      if (column.type == ColumnType::kText) return Value(given.ToText());
-      return NotOfType(column, given.ToText());
-    case json::Kind::kNull: return Value();
-  }
-  return Value();
 }
 
 class Reader {
@@ -137,21 +42,18 @@ class Reader {
     }
     if (auto done = Columns(objects); !done) return done;
     for (const json::Value& object : objects) {
-      std::vector<Value> row;
       std::vector<bool> given;
       for (const size_t column : write_.columns) {
-        const Column& target = relation_.columns[column];
-        const json::Value* const value = object.Find(target.name);
+        const bool missing = object.Find(relation_.columns[column].name) == nullptr;
         // PostgREST: a key that only other rows have is NULL here, unless missing=default.
-        const bool defaults =
-            value == nullptr && (Prefers(request_.prefer, "missing=default") || !many);
-        given.push_back(!defaults);
-        auto read = FromJson(target, value == nullptr ? json::Value() : *value);
-        if (!read) return std::unexpected(read.error());
-        row.push_back(*std::move(read));
+        given.push_back(!missing || (many && !Prefers(request_.prefer, "missing=default")));
       }
-      write_.rows.push_back(std::move(row));
       write_.given.push_back(std::move(given));
+      if (write_.as_role) {
+        write_.objects.push_back(object.ToText());
+      } else if (auto done = Row(object); !done) {
+        return done;
+      }
     }
     return {};
   }
@@ -184,6 +86,18 @@ class Reader {
   std::optional<std::vector<size_t>> only_columns;
 
  private:
+  WriteOr<void> Row(const json::Value& object) {
+    std::vector<Value> row;
+    for (const size_t column : write_.columns) {
+      const Column& target = relation_.columns[column];
+      auto value = ReadColumnValue(target, object[target.name]);
+      if (!value) return std::unexpected(value.error());
+      row.push_back(*std::move(value));
+    }
+    write_.rows.push_back(std::move(row));
+    return {};
+  }
+
   WriteOr<void> Columns(std::span<const json::Value> objects) {
     for (const json::Value& object : objects) {
       if (!object.is_object()) {
@@ -242,7 +156,7 @@ WriteOr<void> Rights(const Claims& claims, const TableWritePolicies& policies, T
 
 WriteOr<TableWrite> ParseTableWrite(const WriteRequest& request, const ClaimsPtr& claims,
                                     const policy::Catalog& catalog,
-                                    const WritePolicies& policies) {
+                                    const WritePolicies* policies) {
   // Everything that reading shares: the table, ?select=, filters.
   std::vector<std::pair<std::string, std::string>> reading;
   std::string_view on_conflict, columns;
@@ -275,10 +189,13 @@ WriteOr<TableWrite> ParseTableWrite(const WriteRequest& request, const ClaimsPtr
                   missing ? "PGRST205" : denied ? "42501" : "PGRST100", query.error().message);
   }
   TableWrite write{.kind = request.kind, .relation = query->relation};
-  const TableWritePolicies* const rights = policies.Find(query->relation->table);
-  if (rights == nullptr) return Refuse(404, "PGRST205", "Could not find the table");
-  if (auto done = Rights(*claims, *rights, write); !done) return std::unexpected(done.error());
-  write.inner = policies.inner();
+  write.as_role = std::move(query->as_role);
+  if (!write.as_role) {
+    const TableWritePolicies* const rights = policies->Find(query->relation->table);
+    if (rights == nullptr) return Refuse(404, "PGRST205", "Could not find the table");
+    if (auto done = Rights(*claims, *rights, write); !done) return std::unexpected(done.error());
+    write.inner = policies->inner();
+  }
   write.filter = query->filter;
   if (request.kind != TableWrite::Kind::kInsert && write.filter.empty()) {
     // As supabase's own safeguard: a write of every row is almost always a mistake.

@@ -17,6 +17,7 @@
 #include "model/claims.h"
 #include "policy/catalog.h"
 #include "policy/filter.h"
+#include "query/table_query.h"
 #include "query/write/write_policies.h"
 
 namespace tw::query {
@@ -29,6 +30,7 @@ struct WriteError {
   std::string code;
   std::string message;
   std::string details;
+  std::string hint;
 };
 template <typename T>
 using WriteOr = std::expected<T, WriteError>;
@@ -38,13 +40,16 @@ struct TableWrite {
   enum class OnConflict : uint8_t { kError, kMerge, kIgnore };
   Kind kind = Kind::kInsert;
   RelationPtr relation;
+  // On PostgreSQL the database decides, as this role with these claims. Elsewhere `select` and so on.
+  std::optional<TableQuery::Reader> as_role;
   // The caller's rights.
   policy::AccessPtr select, insert_check, update_using, update_check, delete_using;
   std::shared_ptr<const policy::InnerPlan> inner;  // The tables that these look into.
   policy::Filter filter;                   // Update, delete.
-  std::vector<size_t> columns;             // That `rows` give values for.
-  std::vector<std::vector<Value>> rows;    // Insert: each; update: one. nullopt-free: see `given`.
-  std::vector<std::vector<bool>> given;    // False: the column's default.
+  std::vector<size_t> columns;             // That values are given for.
+  std::vector<std::vector<bool>> given;    // Insert: each row; update: one. False: the default.
+  std::vector<std::vector<Value>> rows;    // Parallel to `given`; without `as_role`.
+  std::vector<std::string> objects;        // As given, JSON, parallel to it; with `as_role`.
   OnConflict on_conflict = OnConflict::kError;
   std::vector<size_t> conflict_columns;    // Of an upsert; the key when none were given.
   std::vector<size_t> returned;            // Columns of the answer.
@@ -65,8 +70,9 @@ struct WriteRequest {
   std::string_view mutation;
 };
 
-// Errors: as PostgREST names them.
+// `policies` is null where the database decides (catalog.reads_as_role()). Errors: as PostgREST
+// names them.
 WriteOr<TableWrite> ParseTableWrite(const WriteRequest& request, const ClaimsPtr& claims,
-                                    const policy::Catalog& catalog, const WritePolicies& policies);
+                                    const policy::Catalog& catalog, const WritePolicies* policies);
 
 }  // namespace tw::query

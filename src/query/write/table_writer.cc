@@ -13,8 +13,6 @@ namespace {
 
 using sqlite::QuoteIdentifier;
 
-constexpr size_t kResponseKeptMax = 64 * 1024;
-
 std::unexpected<WriteError> Refuse(int status, std::string code, std::string message,
                                    std::string details = {}) {
   return std::unexpected(

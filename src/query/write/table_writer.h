@@ -5,19 +5,11 @@
 #include <optional>
 #include <string>
 
-#include "model/position.h"
 #include "query/write/table_write.h"
+#include "query/write/write_result.h"
 #include "sqlite/sqlite.h"
 
 namespace tw::query {
-
-struct WriteResult {
-  int status = 200;      // 200, 201 or 204
-  std::string json;      // Rows, or empty.
-  uint64_t rows = 0;     // That were written.
-  Position position;     // Everything written is at or before it.
-  bool replayed = false; // The same mutation id was executed before; nothing was done now.
-};
 
 class TableWriter {
  public:

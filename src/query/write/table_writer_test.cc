@@ -54,7 +54,7 @@ class TableWriterTest : public QueryFixture {
                  std::string_view body, Claims claims = Alice()) {
     const WriteRequest request{.kind = kind, .table = table, .parameters = filter, .body = body};
     auto write =
-        ParseTableWrite(request, std::make_shared<const Claims>(std::move(claims)), *writing_, *policies_);
+        ParseTableWrite(request, std::make_shared<const Claims>(std::move(claims)), *writing_, policies_.get());
     if (!write) return write.error().code;
     const auto result = writer_.Execute(*write);
     return result ? std::to_string(result->status) + " rows " + std::to_string(result->rows)
