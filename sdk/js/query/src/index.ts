@@ -11,5 +11,11 @@ export {
   type AttachOptions,
   type TableKeys,
 } from './attach.js';
-export { realtimeQueryOptions, type RealtimeQuery } from './options.js';
+export {
+  realtimeQueryOptions,
+  type NamedRealtimeQuery,
+  type RealtimeOptions,
+  type RealtimeQuery,
+} from './options.js';
+export type { NamedSpec } from './named.js';
 export type { RowsSpec } from './rows.js';
