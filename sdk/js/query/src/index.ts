@@ -4,13 +4,8 @@
  * `attachQueryClient` invalidates keys when their tables change; `realtimeQueryOptions` makes
  * ordinary query options whose rows are followed while the query exists.
  */
-export {
-  attachmentOf,
-  attachQueryClient,
-  type Attachment,
-  type AttachOptions,
-  type TableKeys,
-} from './attach.js';
+export { attachmentOf, attachQueryClient } from './attach.js';
+export type { Attachment, AttachOptions, TableKeys } from './attachment.js';
 export {
   realtimeQueryOptions,
   type NamedRealtimeQuery,

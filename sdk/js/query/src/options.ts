@@ -89,13 +89,7 @@ function named(
 
 function table(client: Pick<Client, 'select'>, query: RealtimeQuery): Reading {
   const { queryKey, table, schema, key = ['id'], single, enableRealtime = true, ...select } = query;
-  const spec: RowsSpec = {
-    ...select,
-    table,
-    key,
-    ...(schema !== undefined && { schema }),
-    ...(single && { single }),
-  };
+  const spec = { ...select, table, key, schema, single } as RowsSpec;
   return {
     queryKey,
     spec,
