@@ -79,6 +79,26 @@ Result<query::WritePoliciesPtr> BuildWritePolicies(const Configuration& configur
 
 }  // namespace
 
+Result<std::vector<std::shared_ptr<const ingest::Source>>> CompileSources(
+    const Configuration& configuration, sqlite::Database& own) {
+  std::vector<std::shared_ptr<const ingest::Source>> sources;
+  if (configuration.sources.empty()) return sources;
+  const StoreConfig& store = configuration.main.store;
+  TW_ASSIGN_OR_RETURN(const ingest::SchemaView tables, store.kind == StoreKind::kSqlite
+                                                           ? ingest::ReadSchema(own)
+                                                           : ReadSourceSchema(store, own));
+  for (const SourceFile& file : configuration.sources) {
+    TW_ASSIGN_OR_RETURN(auto source, ingest::CompileSource(file.config, file.text, tables));
+    if (source->name != file.name) {
+      return Fail(ErrorCode::kInvalidArgument, file.file + ": source: '" + source->name +
+                                                   "' is named '" + file.name +
+                                                   "' in the main file");
+    }
+    sources.push_back(std::move(source));
+  }
+  return sources;
+}
+
 Result<PreparedStore> PrepareStore(const Configuration& configuration, const std::string& path,
                                    const sqlite::OpenOptions& options, Random& random,
                                    telemetry::Registry& metrics) {
@@ -110,23 +130,7 @@ Result<PreparedStore> PrepareStore(const Configuration& configuration, const std
     TW_ASSIGN_OR_RETURN(const BatchPtr seeded, prepared.capture->Poll());
     if (seeded == nullptr) break;
   }
-  ingest::SchemaView tables_of_sources;
-  if (!configuration.sources.empty()) {
-    sqlite::Database& own = prepared.store->database();
-    TW_ASSIGN_OR_RETURN(tables_of_sources,
-                        embedded ? ingest::ReadSchema(own)
-                                 : ReadSourceSchema(configuration.main.store, own));
-  }
-  for (const SourceFile& file : configuration.sources) {
-    TW_ASSIGN_OR_RETURN(auto source,
-                        ingest::CompileSource(file.config, file.text, tables_of_sources));
-    if (source->name != file.name) {
-      return Fail(ErrorCode::kInvalidArgument, file.file + ": source: '" + source->name +
-                                                   "' is named '" + file.name +
-                                                   "' in the main file");
-    }
-    prepared.sources.push_back(std::move(source));
-  }
+  TW_ASSIGN_OR_RETURN(prepared.sources, CompileSources(configuration, prepared.store->database()));
   TW_ASSIGN_OR_RETURN(prepared.channel_policy, CompileChannelPolicy(configuration.main.channels));
   if (!embedded) {
     prepared.catalog = std::make_shared<policy::Catalog>();

@@ -28,6 +28,11 @@ struct PreparedStore {
   policy::ChannelPolicyPtr channel_policy;
 };
 
+// Compiles what the source files say against the tables that are there; `own` is our own database.
+// Errors: kInvalidArgument with the place of what is wrong; kUnavailable (PostgreSQL).
+Result<std::vector<std::shared_ptr<const ingest::Source>>> CompileSources(
+    const Configuration& configuration, sqlite::Database& own);
+
 // Opens or creates the database, runs schema and seed files, compiles sources and policies.
 // Errors: kInvalidArgument with the place of what is wrong; the store's own.
 Result<PreparedStore> PrepareStore(const Configuration& configuration, const std::string& path,

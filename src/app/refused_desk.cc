@@ -1,6 +1,5 @@
 #include "app/refused_desk.h"
 
-#include <algorithm>
 
 #include "json/json.h"
 
@@ -53,10 +52,9 @@ Result<std::optional<std::string>> RefusedDesk::Do(const ingest::OperatorRequest
 
 std::optional<ingest::Delivery> RefusedDesk::Judge(const Release& release,
                                                    const ingest::Delivery& refused) const {
-  const auto endpoint = std::ranges::find_if(
-      wiring_.endpoints, [&](const auto& one) { return one->source() == refused.source; });
-  if (endpoint == wiring_.endpoints.end()) return std::nullopt;
-  auto judged = (*endpoint)->Rejudge(refused);
+  const ingest::Endpoint* const endpoint = wiring_.endpoints->OfSource(refused.source);
+  if (endpoint == nullptr) return std::nullopt;
+  auto judged = endpoint->Rejudge(refused);
   if (judged || !release.unverified) return judged;
   ingest::Delivery delivery = refused;
   delivery.authentication = ingest::Authentication::kNone;

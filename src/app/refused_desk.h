@@ -19,7 +19,7 @@
 #include "base/result.h"
 #include "ingest/inbox/inbox_writer.h"
 #include "ingest/poll/pull_work.h"
-#include "ingest/webhook/endpoint.h"
+#include "ingest/webhook/endpoint_set.h"
 #include "ingest/webhook/refused_store.h"
 
 namespace tw::app {
@@ -48,11 +48,14 @@ class RefusedDesk {
   // Everything given outlives the desk.
   struct Wiring {
     ingest::RefusedStore& store;
-    std::span<const std::unique_ptr<ingest::Endpoint>> endpoints;
+    ingest::EndpointSetPtr endpoints;
     std::function<Status(ingest::Delivery&&, ingest::CompletionToken)> submit;
     ReleasedIds& ended;
   };
   explicit RefusedDesk(const Wiring& wiring) : wiring_(wiring) {}
+
+  // What is released from now on is judged by these.
+  void SetEndpoints(ingest::EndpointSetPtr endpoints) { wiring_.endpoints = std::move(endpoints); }
 
   // A piece of what is asked: verbs refused_release and refused_discard. What came of it, once it
   // is done. Errors: the store's.

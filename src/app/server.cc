@@ -1,21 +1,21 @@
 #include "app/server.h"
 
 #include <algorithm>
-#include <filesystem>
+#include <optional>
 #include <thread>
 
 #include "app/auth_keys.h"
 #include "app/channels.h"
-#include "app/config_history.h"
 #include "app/directory_lock.h"
+#include "app/ingest_side.h"
 #include "app/inner_loader.h"
 #include "app/key_ring.h"
 #include "app/loop_parts.h"
 #include "app/postgres_store.h"
 #include "app/prepared_store.h"
 #include "app/pull_side.h"
+#include "app/reload.h"
 #include "app/query_service.h"
-#include "app/refused_desk.h"
 #include "app/revocation_book.h"
 #include "app/snapshots.h"
 #include "app/store_thread.h"
@@ -75,7 +75,7 @@ struct Server::Parts final : gateway::Readiness {
     if (draining.load()) return "draining";
     if (fatal.load()) return "inbox";
     if (postgres != nullptr && postgres->failed()) return "change log";
-    if (!ApplyingOnPostgres() && store_thread != nullptr && !store_thread->healthy()) {
+    if (!ingest->on_postgres() && store_thread != nullptr && !store_thread->healthy()) {
       return "store";
     }
     return {};
@@ -89,16 +89,9 @@ struct Server::Parts final : gateway::Readiness {
     return postgres->degraded().empty() && applies ? "" : "postgres";
   }
 
-  bool ApplyingOnPostgres() const {
-    return configuration.main.store.kind == StoreKind::kPostgres && !prepared.sources.empty();
-  }
-
-  Status MakeApplier();
-
   Status MakeStore();
   Status MakePostgres();
   Status MakeInbox();
-  Status MakePullSide();
   Status Housekeep();
   Status SpreadRevocations();
   Status MakeKeyRing();
@@ -110,9 +103,11 @@ struct Server::Parts final : gateway::Readiness {
   void StartThreads();
   void Publish(BatchPtr batch);
   void Drain(std::chrono::milliseconds window);
+  Result<ReloadReport> Reload(const Configuration& next);
+  Status ReplaceSources(const Configuration& next, Sources sources);
   void Stop();
 
-  const Configuration& configuration;
+  Configuration configuration;  // In force.
   const ServerOptions options;
   Clock& clock;
   Random& random;
@@ -124,10 +119,9 @@ struct Server::Parts final : gateway::Readiness {
   std::atomic<bool> stopped{false};
 
   PreparedStore prepared;
-  std::unique_ptr<ingest::Applier> applier;
-  std::unique_ptr<ingest::RefusedStore> refused;
+  ReleasedIds released;
+  std::unique_ptr<IngestSide> ingest;
   std::unique_ptr<RevocationBook> revocations;
-  std::vector<std::unique_ptr<ingest::Endpoint>> endpoints;
   std::unique_ptr<query::ReaderPool> readers;
   std::unique_ptr<QueryService> queries;
   std::unique_ptr<query::LogWriter> query_log;
@@ -140,7 +134,6 @@ struct Server::Parts final : gateway::Readiness {
   std::unique_ptr<gateway::GatewayMetrics> gateway_metrics;
   std::unique_ptr<session::SessionMetrics> session_metrics;
   Loops loops;
-  ReleasedIds released;
   CompletionRouter completions{loops, released};
   // After the loops: its thread posts to them until it is destroyed.
   std::unique_ptr<PostgresStore> postgres;
@@ -151,8 +144,6 @@ struct Server::Parts final : gateway::Readiness {
   std::unique_ptr<StoreWorker> worker;
   std::unique_ptr<StoreThread> store_thread;
   std::unique_ptr<StoreWrites> writes;  // Null with PostgreSQL.
-  std::unique_ptr<RefusedDesk> refused_desk;
-  std::unique_ptr<PullSide> pull_side;  // Null when no source has streams.
 
   // Its answers may come until the transport has ended.
   std::unique_ptr<KeyRing> key_ring;
@@ -162,53 +153,20 @@ struct Server::Parts final : gateway::Readiness {
 Status Server::Parts::MakeStore() {
   const std::string path = options.data_directory + "/tidewire.db";
   TW_ASSIGN_OR_RETURN(prepared, PrepareStore(configuration, path, {}, random, metrics));
-  TW_RETURN_IF_ERROR(MakeApplier());
-  TW_RETURN_IF_ERROR(NoteConfiguration(prepared.store->database(), configuration,
-                                       prepared.sources, clock.Wall()));
-  // One store for all sources: the longest keep, the sum of the bytes.
-  ingest::RefusedLimits refused_limits{.keep = std::chrono::seconds{0}, .bytes_max = 0};
-  for (const auto& source : prepared.sources) {
-    if (!source->webhook) continue;
-    const auto& config = source->webhook->refused;
-    refused_limits.keep = std::max(
-        refused_limits.keep, std::chrono::duration_cast<std::chrono::seconds>(config.keep));
-    refused_limits.bytes_max += config.keep_bytes.bytes;
-  }
+  TW_ASSIGN_OR_RETURN(ingest, IngestSide::Create({.configuration = configuration,
+                                                  .data_directory = options.data_directory,
+                                                  .database = prepared.store->database(),
+                                                  .released = released,
+                                                  .clock = clock,
+                                                  .random = random,
+                                                  .metrics = metrics},
+                                                 std::move(prepared.sources)));
   TW_ASSIGN_OR_RETURN(revocations,
                       RevocationBook::Open(prepared.store->database(), clock, metrics));
-  TW_ASSIGN_OR_RETURN(refused, ingest::RefusedStore::Create(prepared.store->database(), clock,
-                                                            metrics, refused_limits));
-  for (const auto& source : prepared.sources) {
-    if (!source->webhook) continue;
-    TW_ASSIGN_OR_RETURN(auto endpoint, ingest::Endpoint::Create(*source));
-    endpoints.push_back(std::move(endpoint));
-  }
   TW_ASSIGN_OR_RETURN(
       readers, query::ReaderPool::Start(path, prepared.store->epoch(),
                                         {.threads = configuration.main.store.reader_threads},
                                         metrics));
-  return {};
-}
-
-Status Server::Parts::MakeApplier() {
-  const ingest::ApplierOptions applier_options{.jobs_table = *configuration.main.jobs.table};
-  if (!ApplyingOnPostgres()) {
-    TW_ASSIGN_OR_RETURN(applier, ingest::Applier::Create(prepared.store->database(),
-                                                         prepared.sources, clock, metrics,
-                                                         applier_options));
-    return {};
-  }
-  applier = ingest::Applier::CreateOnPostgres({.dsn = configuration.main.store.dsn.Reveal()},
-                                              prepared.sources, clock, metrics, applier_options);
-  const Status recovered = applier->Recover();
-  if (recovered.ok()) return {};
-  // A new inbox must begin behind what the database has; an old one knows where it is.
-  if (!std::filesystem::exists(options.data_directory + "/inbox")) {
-    return Annotate(recovered.error(), "the first start with this data directory needs the database");
-  }
-  telemetry::Log(telemetry::Level::kWarning, "ApplyingLater",
-                 "deliveries are accepted and wait until the database can be used",
-                 {{"error", recovered.error().message}});
   return {};
 }
 
@@ -224,11 +182,11 @@ Status Server::Parts::MakePostgres() {
 Status Server::Parts::MakeInbox() {
   changelog::SegmentLogOptions log;
   log.name = "inbox";
-  log.next_sequence_min = applier->applied_sequence() + 1;
+  log.next_sequence_min = ingest->applier().applied_sequence() + 1;
   TW_ASSIGN_OR_RETURN(auto opened, ingest::Inbox::Open(*files, "inbox", random, metrics, log));
   inbox_reader = std::make_unique<ingest::InboxReader>(*files, *opened);
   const uint64_t oldest = opened->tail();
-  if (applier->known() && oldest > log.next_sequence_min) {
+  if (ingest->applier().known() && oldest > log.next_sequence_min) {
     telemetry::Log(telemetry::Level::kError, "InboxIncomplete",
                    "the inbox no longer holds deliveries that this database has not applied; was"
                    " the database removed?",
@@ -239,7 +197,7 @@ Status Server::Parts::MakeInbox() {
                                      .changes_max = configuration.main.history.changes_max};
   worker = std::make_unique<StoreWorker>(
       StoreWorker::Wiring{.capture = *prepared.capture,
-                          .applier = *applier,
+                          .applier = ingest->applier(),
                           .tail = *tail,
                           .reader = *inbox_reader,
                           .durable_head = [this] { return inbox->durable_head(); },
@@ -266,37 +224,13 @@ Status Server::Parts::MakeInbox() {
                        {{"error", error.message}});
         fatal.store(true);
       });
-  return {};
-}
-
-Status Server::Parts::MakePullSide() {
-  refused_desk = std::make_unique<RefusedDesk>(RefusedDesk::Wiring{
-      .store = *refused,
-      .endpoints = endpoints,
-      .submit =
-          [this](ingest::Delivery&& delivery, ingest::CompletionToken token) {
-            return inbox->Submit(std::move(delivery), token);
-          },
-      .ended = released});
-  TW_ASSIGN_OR_RETURN(pull_side, PullSide::Create({.configuration = configuration,
-                                                   .data_directory = options.data_directory,
-                                                   .sources = prepared.sources,
-                                                   .applier = *applier,
-                                                   .store_thread = *store_thread,
-                                                   .worker = *worker,
-                                                   .clock = clock,
-                                                   .random = random,
-                                                   .metrics = metrics}));
-  return {};
+  return ingest->Attach(*store_thread, *worker, *inbox);
 }
 
 // About once a second, on the store thread.
 Status Server::Parts::Housekeep() {
-  TW_RETURN_IF_ERROR(refused->Trim());
   TW_RETURN_IF_ERROR(SpreadRevocations());
-  TW_RETURN_IF_ERROR(applier->pull().DoRequests(
-      [this](const ingest::OperatorRequest& request) { return refused_desk->Do(request); }));
-  return pull_side == nullptr ? Status() : pull_side->Housekeep();
+  return ingest->Housekeep();
 }
 
 Status Server::Parts::MakeKeyRing() {
@@ -442,14 +376,14 @@ Status Server::Parts::MakeLoop(size_t index, const auth::JwtKey& key,
       .readers = *readers,
       .postgres = postgres != nullptr ? &postgres->readers() : nullptr,
       .epoch = prepared.store->epoch(),
-      .endpoints = endpoints,
+      .endpoints = ingest->endpoints(),
       .inbox = *inbox,
       .keep_refused =
           [this](ingest::Delivery&& delivery, std::string reason) {
             // Bounded by the store thread's queue; beyond it the count alone is kept.
             (void)store_thread->Post([this, delivery = std::move(delivery),
                                       reason = std::move(reason)]() mutable {
-              if (const Status kept = refused->Keep(delivery, reason); !kept.ok()) {
+              if (const Status kept = ingest->KeepRefused(delivery, reason); !kept.ok()) {
                 telemetry::Log(telemetry::Level::kError, "RefusedNotKept",
                                "a refused delivery could not be kept",
                                {{"error", kept.error().message}});
@@ -522,7 +456,7 @@ void Server::Parts::StartThreads() {
   if (queries != nullptr) queries->Start();
   store_thread->Start();
   if (postgres != nullptr) postgres->Start();
-  if (pull_side != nullptr) pull_side->Start();
+  ingest->Start();
   for (const auto& parts : loops) {
     parts->thread = std::thread([&loop = parts->loop] { loop.Run(); });
   }
@@ -546,6 +480,53 @@ void Server::Parts::Drain(std::chrono::milliseconds window) {
   }
 }
 
+// Everything is judged before anything is changed.
+Result<ReloadReport> Server::Parts::Reload(const Configuration& next) {
+  ReloadPlan plan = PlanReload(configuration, next);
+  std::optional<Sources> sources;
+  if (plan.sources) {
+    TW_RETURN_IF_ERROR(CheckOutbound(next.main.outbound));
+    TW_ASSIGN_OR_RETURN(sources, store_thread->Ask([&]() -> Result<Sources> {
+      return CompileSources(next, prepared.store->database());
+    }));
+    TW_RETURN_IF_ERROR(ingest::CheckJobs(*sources));
+    TW_RETURN_IF_ERROR(ingest::EndpointSet::Create(*sources));
+  }
+  TW_RETURN_IF_ERROR(key_ring->Reload(next.main.auth));
+  if (configuration.tls != nullptr && next.tls != nullptr) {
+    for (const auto& parts : loops) {
+      parts->loop.Post([&slot = parts->tls, tls = next.tls] { slot = tls; });
+    }
+  }
+  if (sources) {
+    for (std::string& change : SourceChanges(ingest->sources(), *sources)) {
+      plan.report.applied.push_back(std::move(change));
+    }
+    TW_RETURN_IF_ERROR(ReplaceSources(next, std::move(*sources)));
+  }
+  configuration.main.auth = next.main.auth;
+  return std::move(plan.report);
+}
+
+Status Server::Parts::ReplaceSources(const Configuration& next, Sources sources) {
+  // What was asked of outside systems is asked again by the new ones.
+  ingest->Stop();
+  const Status replaced = store_thread->Ask([&]() -> Status {
+    const Configuration former = configuration;
+    UseSources(next, configuration);
+    Status done = ingest->Replace(std::move(sources));
+    if (!done.ok()) UseSources(former, configuration);
+    return done;
+  });
+  for (const auto& parts : loops) {
+    parts->loop.Post([&gateway = *parts->gateway, endpoints = ingest->endpoints()] {
+      gateway.SetEndpoints(endpoints);
+    });
+  }
+  ingest->Start();
+  return replaced;
+}
+
 void Server::Parts::Stop() {
   if (stopped.exchange(true)) return;
   draining.store(true);
@@ -557,7 +538,7 @@ void Server::Parts::Stop() {
   }
   if (key_ring != nullptr) key_ring->Stop();
   // No new work from outside; what is under way goes on at the next start.
-  if (pull_side != nullptr) pull_side->Stop();
+  if (ingest != nullptr) ingest->Stop();
   // Accepted deliveries become durable and are answered; then the loops may go.
   if (inbox != nullptr) inbox->Stop();
   if (store_thread != nullptr) store_thread->Stop();
@@ -590,14 +571,7 @@ void Server::Drain(std::chrono::milliseconds window) { parts_->Drain(window); }
 bool Server::drained() const { return parts_->gateway_metrics->realtime_connections.value() == 0; }
 void Server::Stop() { parts_->Stop(); }
 
-void Server::UseCertificate(io::TlsSlot tls) {
-  TW_CHECK(tls != nullptr && parts_->configuration.tls != nullptr);
-  for (const auto& parts : parts_->loops) {
-    parts->loop.Post([&slot = parts->tls, tls] { slot = tls; });
-  }
-}
-
-Status Server::ReloadKeys(const AuthConfig& auth) { return parts_->key_ring->Reload(auth); }
+Result<ReloadReport> Server::Reload(const Configuration& next) { return parts_->Reload(next); }
 
 Result<std::unique_ptr<Server>> Server::Start(const Configuration& configuration,
                                               const ServerOptions& options, Clock& clock,
@@ -608,7 +582,6 @@ Result<std::unique_ptr<Server>> Server::Start(const Configuration& configuration
   TW_RETURN_IF_ERROR(server->parts_->MakeStore());
   TW_RETURN_IF_ERROR(server->parts_->MakePostgres());
   TW_RETURN_IF_ERROR(server->parts_->MakeInbox());
-  TW_RETURN_IF_ERROR(server->parts_->MakePullSide());
   TW_RETURN_IF_ERROR(server->parts_->MakeLoops());
   TW_RETURN_IF_ERROR(server->parts_->Listen());
   server->parts_->StartThreads();
@@ -620,9 +593,7 @@ Status CheckAgainstStore(const Configuration& configuration, const std::string& 
   telemetry::Registry metrics;
   TW_ASSIGN_OR_RETURN(const auto prepared,
                       PrepareStore(configuration, database_path, {}, random, metrics));
-  for (const auto& source : prepared.sources) {
-    if (source->webhook) TW_RETURN_IF_ERROR(ingest::Endpoint::Create(*source));
-  }
+  TW_RETURN_IF_ERROR(ingest::EndpointSet::Create(prepared.sources));
   TW_RETURN_IF_ERROR(ingest::CheckJobs(prepared.sources));
   TW_RETURN_IF_ERROR(CheckOutbound(configuration.main.outbound));
   TW_RETURN_IF_ERROR(MakeKey(configuration.main.auth));

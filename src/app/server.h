@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "app/configuration.h"
+#include "app/reload.h"
 #include "auth/jwt.h"
 #include "base/clock.h"
 #include "base/random.h"
@@ -35,7 +36,7 @@ struct ServerOptions {
 
 class Server {
  public:
-  // `configuration`, `clock`, `random` and `metrics` outlive the server.
+  // `clock`, `random` and `metrics` outlive the server.
   // Errors: kInvalidArgument (configuration, with places), kFailedPrecondition (the data directory
   // is in use or newer), kUnavailable (address in use), and the store's and the disk's own.
   static Result<std::unique_ptr<Server>> Start(const Configuration& configuration,
@@ -52,11 +53,11 @@ class Server {
   void Drain(std::chrono::milliseconds window);
   // After Drain: no realtime connection is left.
   bool drained() const;
-  // For connections from now on; only a server that was started with TLS takes it.
-  void UseCertificate(io::TlsSlot tls);
-  // The `auth` section was read anew: its keys count from now on, and issuers are asked again. Errors:
-  // kInvalidArgument; the keys stay.
-  Status ReloadKeys(const AuthConfig& auth);
+  // The configuration was read anew. Sources, keys and the certificate count from now on, without
+  // an open connection or an accepted delivery noticing; the rest waits for the next start, and is
+  // named. One thread at a time, the one that stops. Errors: kInvalidArgument with the place of what
+  // is wrong, kResourceExhausted (the store is too busy), the store's: all stays as it is.
+  Result<ReloadReport> Reload(const Configuration& next);
   // Not ready, realtime clients told, acknowledged deliveries applied. Idempotent.
   void Stop();
 

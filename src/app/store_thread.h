@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -33,6 +34,14 @@ class StoreThread {
   void Wake();
   // Runs `task` between two turns. Any thread. Errors: kResourceExhausted beyond kTasksMax.
   Status Post(Function<void()> task);
+  // Runs `task` so and gives what it gives. Any thread but this one; after Start and before Stop.
+  // Errors: as Post; the task's own.
+  template <typename Task>
+  auto Ask(Task task) -> decltype(task()) {
+    std::promise<decltype(task())> answer;
+    TW_RETURN_IF_ERROR(Post([&] { answer.set_value(task()); }));
+    return answer.get_future().get();
+  }
 
   // False while the store refuses to work. Any thread.
   bool healthy() const { return healthy_.load(std::memory_order_relaxed); }

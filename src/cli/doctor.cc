@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 
 #include "app/configuration.h"
 #include "app/postgres_store.h"
 #include "base/random.h"
 #include "capture/postgres/source.h"
+#include "cli/loaded.h"
 #include "json/json.h"
 #include "postgres/connection.h"
 
@@ -15,13 +15,6 @@ namespace tw::cli {
 namespace {
 
 using capture::Finding;
-
-Result<app::Configuration> Load(const std::string& config) {
-  const std::filesystem::path path(config);
-  const auto directory = path.has_parent_path() ? path.parent_path() : ".";
-  return app::LoadConfiguration(*app::MakeDirectoryFiles(directory.string()),
-                                path.filename().string(), app::ProcessEnvironment());
-}
 
 void PrintText(const std::vector<Finding>& findings) {
   for (const Finding& finding : findings) {
@@ -63,7 +56,7 @@ ExitCode RunDoctor(const DoctorArguments& arguments) {
                       Error{ErrorCode::kInvalidArgument, "doctor needs --config FILE"},
                       ExitCode::kUsage);
   }
-  const auto configuration = Load(arguments.config);
+  const auto configuration = LoadConfigurationAt(arguments.config, app::ProcessEnvironment());
   if (!configuration.ok()) {
     return PrintError(arguments.format, configuration.error(), ExitCodeOf(configuration.error()));
   }
@@ -93,7 +86,7 @@ ExitCode RunDoctor(const DoctorArguments& arguments) {
 ExitCode RunInitPostgres(const InitPostgresArguments& arguments) {
   capture::SourceOptions options;
   if (!arguments.config.empty()) {
-    const auto configuration = Load(arguments.config);
+    const auto configuration = LoadConfigurationAt(arguments.config, app::ProcessEnvironment());
     if (!configuration.ok()) {
       return PrintError(arguments.format, configuration.error(),
                         ExitCodeOf(configuration.error()));

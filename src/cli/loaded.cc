@@ -5,18 +5,23 @@
 #include <utility>
 
 #include "app/dev.h"
+#include "app/example.h"
 
 namespace tw::cli {
 
+Result<app::Configuration> LoadConfigurationAt(const std::string& path,
+                                               const config::Environment& environment) {
+  if (path.empty()) {
+    return app::LoadConfiguration(*app::EmbeddedExample(), "tidewire.yaml", environment);
+  }
+  const std::filesystem::path file(app::ConfigurationPath(path));
+  const auto directory = file.has_parent_path() ? file.parent_path() : ".";
+  return app::LoadConfiguration(*app::MakeDirectoryFiles(directory.string()),
+                                file.filename().string(), environment);
+}
+
 Result<app::Configuration> LoadForJudging(const std::string& path) {
-  const app::ProcessEnvironment environment(app::DevEnvironment());
-  const std::filesystem::path file(path);
-  const auto files =
-      path.empty()
-          ? app::EmbeddedExample()
-          : app::MakeDirectoryFiles(file.has_parent_path() ? file.parent_path().string() : ".");
-  return app::LoadConfiguration(*files, path.empty() ? "tidewire.yaml" : file.filename().string(),
-                                environment);
+  return LoadConfigurationAt(path, app::ProcessEnvironment(app::DevEnvironment()));
 }
 
 Result<TemporaryDirectory> TemporaryDirectory::Make() {

@@ -9,7 +9,10 @@
 
 namespace tw::cli {
 
-// The main file at `path`; empty: the built-in example. Errors: those of app::LoadConfiguration.
+// The main file at `path`, or that of the directory there; empty: the built-in example. Errors:
+// those of app::LoadConfiguration.
+Result<app::Configuration> LoadConfigurationAt(const std::string& path,
+                                               const config::Environment& environment);
 Result<app::Configuration> LoadForJudging(const std::string& path);
 
 // A directory of its own below the system's one for temporary files, removed at the end.

@@ -1,11 +1,11 @@
 #include "cli/operator_database.h"
 
 #include <chrono>
-#include <filesystem>
 #include <thread>
 
 #include "app/configuration.h"
 #include "cli/database.h"
+#include "cli/loaded.h"
 #include "ingest/apply/postgres_session.h"
 #include "postgres/connection.h"
 #include "sqlite/sqlite.h"
@@ -114,11 +114,8 @@ Result<std::unique_ptr<OperatorDatabase>> OpenFile(const std::string& data_direc
 Result<std::unique_ptr<OperatorDatabase>> OperatorDatabase::Open(const std::string& data_directory,
                                                                  const std::string& config) {
   if (config.empty()) return OpenFile(data_directory);
-  const std::filesystem::path path(config);
-  const auto directory = path.has_parent_path() ? path.parent_path() : ".";
   TW_ASSIGN_OR_RETURN(const auto configuration,
-                      app::LoadConfiguration(*app::MakeDirectoryFiles(directory.string()),
-                                             path.filename().string(), app::ProcessEnvironment()));
+                      LoadConfigurationAt(config, app::ProcessEnvironment()));
   const app::StoreConfig& store = configuration.main.store;
   if (store.kind == app::StoreKind::kSqlite) return OpenFile(data_directory);
   TW_ASSIGN_OR_RETURN(auto connection,

@@ -34,4 +34,8 @@ ExitCode ExitCodeOf(const Error& error) {
   }
 }
 
+ExitCode ExitCodeOfReaching(const Error& error) {
+  return error.code == ErrorCode::kUnavailable ? ExitCode::kUnreachable : ExitCodeOf(error);
+}
+
 }  // namespace tw::cli

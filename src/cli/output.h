@@ -29,5 +29,7 @@ ExitCode Finish(Format format, const Status& done);
 
 // kConfig for what the user can mend in files, kRuntime for the rest.
 ExitCode ExitCodeOf(const Error& error);
+// The same for a server that was to be reached: kUnreachable when it is not there.
+ExitCode ExitCodeOfReaching(const Error& error);
 
 }  // namespace tw::cli

@@ -10,6 +10,8 @@
 #include "app/example.h"
 #include "app/server.h"
 #include "base/strings.h"
+#include "cli/apply_verb.h"
+#include "cli/loaded.h"
 #include "cli/signals.h"
 #include "json/json.h"
 #include "telemetry/log.h"
@@ -46,74 +48,98 @@ std::string HostPort(const Address& address, uint16_t port) {
   return host + ":" + std::to_string(port);
 }
 
-// What one Run verb serves with, kept to read certificates anew.
-struct Loaded {
-  std::unique_ptr<app::FileSet> files;
-  app::Configuration configuration;
-};
-
-Result<Loaded> Load(const ServeArguments& arguments, const config::Environment& environment) {
-  Loaded loaded;
-  if (arguments.config.empty()) {
-    loaded.files = app::EmbeddedExample();
-    TW_ASSIGN_OR_RETURN(loaded.configuration,
-                        app::LoadConfiguration(*loaded.files, "tidewire.yaml", environment));
-    return loaded;
-  }
-  const std::filesystem::path path(app::ConfigurationPath(arguments.config));
-  const auto directory = path.has_parent_path() ? path.parent_path() : ".";
-  loaded.files = app::MakeDirectoryFiles(directory.string());
-  TW_ASSIGN_OR_RETURN(
-      loaded.configuration,
-      app::LoadConfiguration(*loaded.files, path.filename().string(), environment));
-  return loaded;
+std::string DataDirectory(const ServeArguments& arguments) {
+  const std::string chosen = arguments.data_directory.empty() ? "data" : arguments.data_directory;
+  return std::filesystem::absolute(chosen).lexically_normal().string();
 }
 
-// SIGHUP. What cannot be read leaves the certificate in force.
-void ReloadCertificate(const Loaded& loaded, app::Server& server) {
-  if (loaded.configuration.tls == nullptr) return;
-  auto tls = app::LoadTls(*loaded.files, loaded.configuration.main.server.tls);
-  if (!tls.ok()) {
-    return telemetry::Log(telemetry::Level::kError, "CertificateNotReloaded",
-                          "the certificate in force stays", {{"error", tls.error().message}});
-  }
-  server.UseCertificate(std::move(*tls));
-  telemetry::Log(telemetry::Level::kInfo, "CertificateReloaded", "for new connections");
-}
-
-// SIGHUP. Keys and secrets that cannot be read leave those in force.
-void ReloadKeys(const ServeArguments& arguments, app::Server& server) {
-  const app::ProcessEnvironment environment;
-  const auto fresh = Load(arguments, environment);
-  if (fresh.ok() && fresh->configuration.main.auth.jwt_secret.Reveal() == app::kDevJwtSecret) {
-    return telemetry::Log(telemetry::Level::kError, "KeysNotReloaded",
-                          "auth.jwt_secret is the public development secret");
-  }
-  const Status done = fresh.ok() ? server.ReloadKeys(fresh->configuration.main.auth)
-                                 : Status(std::unexpected(fresh.error()));
-  if (!done.ok()) {
-    return telemetry::Log(telemetry::Level::kError, "KeysNotReloaded",
-                          "the keys in force stay", {{"error", done.error().message}});
-  }
-  telemetry::Log(telemetry::Level::kInfo, "KeysReloaded", "tokens are verified with the keys of now");
+// Errors: kInvalidArgument for the secret that everybody knows.
+Status CheckSecret(const app::Configuration& configuration) {
+  if (configuration.main.auth.jwt_secret.Reveal() != app::kDevJwtSecret) return {};
+  return Fail(ErrorCode::kInvalidArgument,
+              "auth.jwt_secret is the public development secret; choose your own");
 }
 
 // What SIGHUP means: a service's operator wants new files read, a developer has closed the terminal.
 enum class Hangup : uint8_t { kReloads, kEnds };
 
+enum class DevSecret : uint8_t { kAllowed, kRefused };
+
+// Reads the configuration anew and has the server take over what it can. What cannot be read
+// leaves all as it is.
+class Reloading {
+ public:
+  // All outlive the object.
+  Reloading(const ServeArguments& arguments, const config::Environment& environment,
+            DevSecret secret, app::Server& server)
+      : arguments_(arguments), environment_(environment), secret_(secret), server_(server) {}
+
+  Result<app::ReloadReport> Do() const;
+  // SIGHUP: the log says what came of it.
+  void OnHangup() const;
+  // `tidewire apply`: so does the answer.
+  void OnApply(int request) const;
+
+ private:
+  const ServeArguments& arguments_;
+  const config::Environment& environment_;
+  const DevSecret secret_;
+  app::Server& server_;
+};
+
+Result<app::ReloadReport> Reloading::Do() const {
+  const auto read = [&]() -> Result<app::ReloadReport> {
+    TW_ASSIGN_OR_RETURN(const auto next, LoadConfigurationAt(arguments_.config, environment_));
+    if (secret_ == DevSecret::kRefused) TW_RETURN_IF_ERROR(CheckSecret(next));
+    return server_.Reload(next);
+  };
+  auto report = read();
+  if (!report.ok()) {
+    telemetry::Log(telemetry::Level::kError, "ConfigurationNotReloaded",
+                   "what is in force stays", {{"error", report.error().message}});
+    return report;
+  }
+  telemetry::Log(telemetry::Level::kInfo, "ConfigurationReloaded", "what changed is in force",
+                 {{"report", app::ToJson(*report)}});
+  for (const std::string& line : report->waiting) {
+    telemetry::Log(telemetry::Level::kWarning, "ConfigurationWaits",
+                   "this counts from the next start on", {{"what", line}});
+  }
+  return report;
+}
+
+void Reloading::OnHangup() const { (void)Do(); }
+
+void Reloading::OnApply(int request) const {
+  const auto report = Do();
+  std::string said;
+  if (report.ok()) {
+    said = app::ToJson(*report);
+  } else {
+    json::Writer writer(said);
+    writer.Object().Key("error").String(report.error().message).End();
+  }
+  const Status answered = AnswerApply(DataDirectory(arguments_), request, said);
+  if (answered.ok()) return;
+  telemetry::Log(telemetry::Level::kError, "ApplyNotAnswered", "tidewire apply waits in vain",
+                 {{"error", answered.error().message}});
+}
+
 // Serves until a signal ends it: first the lame duck, over `window` unless the signal brings its
 // own; a second signal ends at once.
-ExitCode RunUntilSignal(app::Server& server, const Signals& signals, const Loaded& loaded,
-                        const ServeArguments& arguments, Hangup hangup,
-                        std::chrono::milliseconds window) {
+ExitCode RunUntilSignal(app::Server& server, const Signals& signals, const Reloading& reloading,
+                        Hangup hangup, std::chrono::milliseconds window) {
   constexpr std::chrono::milliseconds kLook{500}, kLookDraining{50};
   for (;;) {
     const Signal signal = signals.WaitFor(kLook);
     if (server.failed()) return ExitCode::kRuntime;
     if (signal.kind == Signal::Kind::kNone) continue;
     if (signal.kind == Signal::Kind::kReload && hangup == Hangup::kReloads) {
-      ReloadCertificate(loaded, server);
-      ReloadKeys(arguments, server);
+      reloading.OnHangup();
+      continue;
+    }
+    if (signal.kind == Signal::Kind::kApply) {
+      reloading.OnApply(signal.request);
       continue;
     }
     window = signal.window.value_or(window);
@@ -220,11 +246,6 @@ Result<DevContent> LoadContent(const std::string& config_path) {
   return content;
 }
 
-std::string DataDirectory(const ServeArguments& arguments) {
-  const std::string chosen = arguments.data_directory.empty() ? "data" : arguments.data_directory;
-  return std::filesystem::absolute(chosen).lexically_normal().string();
-}
-
 }  // namespace
 
 ExitCode RunDev(const ServeArguments& arguments) {
@@ -233,9 +254,8 @@ ExitCode RunDev(const ServeArguments& arguments) {
   const auto fail = [&](const Error& error) {
     return PrintError(arguments.format, error, ExitCodeOf(error));
   };
-  const auto loaded = Load(arguments, environment);
-  if (!loaded.ok()) return fail(loaded.error());
-  const app::Configuration* const configuration = &loaded->configuration;
+  const auto configuration = LoadConfigurationAt(arguments.config, environment);
+  if (!configuration.ok()) return fail(configuration.error());
   const auto address = ParseListen(arguments.listen.empty() ? configuration->main.server.listen
                                                             : arguments.listen);
   if (!address.ok()) return PrintError(arguments.format, address.error(), ExitCode::kUsage);
@@ -278,8 +298,9 @@ ExitCode RunDev(const ServeArguments& arguments) {
         SystemClock(), SystemRandom());
   }
   // Whoever stops a development server waits for it.
-  const ExitCode code = RunUntilSignal(**server, signals, *loaded, arguments, Hangup::kEnds,
-                                       std::chrono::milliseconds{0});
+  const ExitCode code = RunUntilSignal(**server, signals,
+                                       {arguments, environment, DevSecret::kAllowed, **server},
+                                       Hangup::kEnds, std::chrono::milliseconds{0});
   traffic.reset();
   return code;
 }
@@ -296,13 +317,9 @@ ExitCode RunServe(const ServeArguments& arguments) {
                             "serve needs --config FILE; `tidewire dev` runs without one"},
                       ExitCode::kUsage);
   }
-  const auto loaded = Load(arguments, environment);
-  if (!loaded.ok()) return fail(loaded.error());
-  const app::Configuration* const configuration = &loaded->configuration;
-  if (configuration->main.auth.jwt_secret.Reveal() == app::kDevJwtSecret) {
-    return fail(Error{ErrorCode::kInvalidArgument,
-                      "auth.jwt_secret is the public development secret; choose your own"});
-  }
+  const auto configuration = LoadConfigurationAt(arguments.config, environment);
+  if (!configuration.ok()) return fail(configuration.error());
+  if (const Status own = CheckSecret(*configuration); !own.ok()) return fail(own.error());
   const auto address = ParseListen(arguments.listen.empty() ? configuration->main.server.listen
                                                             : arguments.listen);
   if (!address.ok()) return PrintError(arguments.format, address.error(), ExitCode::kUsage);
@@ -322,7 +339,8 @@ ExitCode RunServe(const ServeArguments& arguments) {
     std::fflush(stdout);
   }
   telemetry::Log(telemetry::Level::kInfo, "Listening", "ready", {{"url", url}});
-  return RunUntilSignal(**server, signals, *loaded, arguments, Hangup::kReloads,
+  return RunUntilSignal(**server, signals,
+                        {arguments, environment, DevSecret::kRefused, **server}, Hangup::kReloads,
                         configuration->main.server.drain_window);
 }
 

@@ -17,8 +17,8 @@ struct ServeArguments {
   Format format = Format::kText;
 };
 
-// Run until SIGINT, SIGTERM or `tidewire drain`, or until the server fails. SIGHUP reads the
-// certificate anew.
+// Run until SIGINT, SIGTERM or `tidewire drain`, or until the server fails. `tidewire
+// apply`, and SIGHUP where a service runs, read the configuration anew.
 ExitCode RunDev(const ServeArguments& arguments);
 ExitCode RunServe(const ServeArguments& arguments);
 

@@ -10,6 +10,8 @@ namespace tw::cli {
 
 // What `tidewire drain` sends, with the window as its value; no program sends it by habit.
 inline int DrainSignal() { return SIGRTMIN + 3; }
+// What `tidewire apply` sends, with the number of its request as the value.
+inline int ApplySignal() { return SIGRTMIN + 4; }
 // In the value of a DrainSignal: as configured.
 inline constexpr int kWindowAsConfigured = -1;
 
@@ -18,10 +20,12 @@ struct Signal {
     kNone,    // The time is over.
     kStop,    // SIGINT, SIGTERM
     kDrain,   // DrainSignal
+    kApply,   // ApplySignal
     kReload,  // SIGHUP
   };
   Kind kind = Kind::kNone;
-  std::optional<std::chrono::milliseconds> window;  // Of kDrain, when it brought one.
+  std::optional<std::chrono::milliseconds> window = {};  // Of kDrain, when it brought one.
+  int request = 0;                                       // Of kApply.
 };
 
 // Delivered to whoever waits here. Blocked before any thread starts, so that every thread inherits

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "app/config.h"
+#include "cli/apply_verb.h"
 #include "cli/check.h"
 #include "cli/dead.h"
 #include "cli/docs_verb.h"
@@ -266,6 +267,15 @@ int Run(int argc, char** argv) {
   drainer->callback([&] {
     drain.format = format();
     code = RunDrain(drain);
+  });
+
+  ApplyArguments apply;
+  auto* applier = program.add_subcommand(
+      "apply", "Have a running server take over what its configuration says now");
+  applier->add_option("--data", apply.data_directory, "Its data directory, default ./data");
+  applier->callback([&] {
+    apply.format = format();
+    code = RunApply(apply);
   });
 
   CheckArguments check;

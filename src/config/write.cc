@@ -6,6 +6,7 @@ namespace tw::config::internal {
 
 Node SecretNode(const Secret& secret, Secrets secrets) {
   if (secret.empty()) return Node();
+  if (secrets == Secrets::kRevealed) return TextNode(secret.Reveal());
   const bool reference = secrets == Secrets::kReferences && !secret.reference().empty();
   return TextNode(reference ? secret.reference() : "***");
 }

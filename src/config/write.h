@@ -8,10 +8,11 @@
 
 namespace tw::config {
 
-// What stands where a secret is. The value itself is never written.
+// What stands where a secret is.
 enum class Secrets : uint8_t {
   kMasked,      // ***
   kReferences,  // ${env:NAME} as in the file, so that the result can be loaded; *** for literals
+  kRevealed,    // The value: only to compare two trees, never to write one.
 };
 
 template <typename T>

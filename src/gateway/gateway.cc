@@ -59,6 +59,10 @@ Gateway::~Gateway() {
   wiring_.metrics.connections.Add(-static_cast<int64_t>(connections_.size()));
 }
 
+void Gateway::SetEndpoints(ingest::EndpointSetPtr endpoints) {
+  wiring_.endpoints = std::move(endpoints);
+}
+
 void Gateway::OnAccept(std::unique_ptr<io::Stream> stream) {
   if (connections_.size() >= wiring_.limits.connections_max) {
     // Closed with the stream, unread.

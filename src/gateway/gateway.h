@@ -27,7 +27,7 @@
 #include "gateway/assets.h"
 #include "gateway/sse_event.h"
 #include "ingest/inbox/inbox_writer.h"
-#include "ingest/webhook/endpoint.h"
+#include "ingest/webhook/endpoint_set.h"
 #include "io/loop.h"
 #include "io/stream.h"
 #include "query/postgres_reader.h"
@@ -130,7 +130,7 @@ class Gateway {
     query::ReaderPool& readers;
     query::PostgresReaders* postgres = nullptr;  // Table reads, when the store is PostgreSQL.
     uint64_t epoch;
-    const std::vector<std::unique_ptr<ingest::Endpoint>>& endpoints;
+    ingest::EndpointSetPtr endpoints;
     ingest::InboxWriter& inbox;
     // Keeps a refused delivery; called on the loop, must not block.
     std::function<void(ingest::Delivery&&, std::string reason)> keep_refused;
@@ -159,6 +159,9 @@ class Gateway {
   ~Gateway();
 
   void OnAccept(std::unique_ptr<io::Stream> stream);
+
+  // Requests that are whole from now on are judged by these. On the loop.
+  void SetEndpoints(ingest::EndpointSetPtr endpoints);
 
   // The deliveries with these connection ids are durable, or failed. On the loop.
   void OnHooksDurable(const std::vector<uint64_t>& connection_ids);

@@ -125,7 +125,7 @@ TestGateway::TestGateway() {
   const std::string yaml = ingest::ReadExample("outreach.yaml");
   const auto config = ingest::Must(ingest::LoadSourceConfig(yaml, "outreach.yaml", environment_));
   source_ = ingest::Must(ingest::CompileSource(config, yaml, store_->database()));
-  endpoints_.push_back(ingest::Must(ingest::Endpoint::Create(*source_)));
+  endpoints_ = ingest::Must(ingest::EndpointSet::Create({&source_, 1}));
   files_ = io::MakePosixFileSystem(directory_);
 }
 

@@ -128,10 +128,7 @@ void HandleMetrics(Connection& connection) {
 void HandleHook(Connection& connection) {
   const Gateway::Wiring& wiring = connection.gateway().wiring();
   const http::RequestHead& head = connection.head();
-  const ingest::Endpoint* endpoint = nullptr;
-  for (const auto& candidate : wiring.endpoints) {
-    if (candidate->Matches(head.path)) endpoint = candidate.get();
-  }
+  const ingest::Endpoint* const endpoint = wiring.endpoints->OfPath(head.path);
   if (endpoint == nullptr) return connection.RespondError(404, "there is no hook at this path");
   std::vector<ingest::HookHeader> headers;
   headers.reserve(head.headers.size());

@@ -71,10 +71,8 @@ RouteMatch FindRoute(std::string_view method, std::string_view path) {
 std::optional<size_t> BodyLimit(const Gateway& gateway, const Route& route, std::string_view path) {
   if (route.body_bytes_max == kMessageBody) return gateway.wiring().limits.message_bytes_max;
   if (route.body_bytes_max != kHookBody) return route.body_bytes_max;
-  for (const auto& endpoint : gateway.wiring().endpoints) {
-    if (endpoint->Matches(path)) return endpoint->body_bytes_max();
-  }
-  return std::nullopt;
+  const ingest::Endpoint* const endpoint = gateway.wiring().endpoints->OfPath(path);
+  return endpoint == nullptr ? std::nullopt : std::optional(endpoint->body_bytes_max());
 }
 
 }  // namespace tw::gateway

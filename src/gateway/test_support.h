@@ -108,7 +108,7 @@ class TestGateway final : public Readiness, public ingest::CompletionSink {
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<query::ReaderPool> readers_;
   std::shared_ptr<const ingest::Source> source_;
-  std::vector<std::unique_ptr<ingest::Endpoint>> endpoints_;
+  ingest::EndpointSetPtr endpoints_;
   std::unique_ptr<io::FileSystem> files_;
   Assets assets_{{{"/index.html", "<p>"}}};
   std::unique_ptr<session::SessionServices> session_services_;

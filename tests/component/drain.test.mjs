@@ -204,10 +204,10 @@ test('TLS: the same port and routes; SIGHUP reads the certificate anew, a broken
     while (!child.errors.includes(code)) await new Promise((resolve) => setTimeout(resolve, 20));
   };
   makeCertificate(directory, 'two.test');
-  await reloaded('CertificateReloaded');
+  await reloaded('ConfigurationReloaded');
   assert.equal(await peerName(url), 'two.test');
   writeFileSync(join(directory, 'key.pem'), 'no key');
-  await reloaded('CertificateNotReloaded');
+  await reloaded('ConfigurationNotReloaded');
   assert.equal(await peerName(url), 'two.test');
   // openssl's own client, as an operator would look.
   const { hostname, port } = new URL(url);

@@ -266,3 +266,53 @@ test(
     );
   },
 );
+
+test('tidewire apply replaces the mapping while deliveries come', limit, async (t) => {
+  const server = await start(t);
+  const source = join(server.directory, 'outreach.yaml');
+  copyFileSync(join(example, '../outreach.yaml'), source);
+  const main = join(server.directory, 'tidewire.yaml');
+  writeFileSync(
+    main,
+    readFileSync(main, 'utf8').replace(join(example, '../outreach.yaml'), 'outreach.yaml'),
+  );
+  const apply = () =>
+    JSON.parse(
+      execFileSync(binary(), ['apply', '--data', server.data, '--json'], { encoding: 'utf8' }),
+    );
+  let sending = true;
+  let sent = 0;
+  const sender = (async () => {
+    while (sending) {
+      assert.equal(await post(server, hookEvent('CONTACT_REPLIED', 1_000 + sent)), 200);
+      ++sent;
+    }
+  })();
+  assert.equal(await post(server, hookEvent('LEAD_WON', 7)), 200);
+  writeFileSync(
+    source,
+    readFileSync(source, 'utf8').replace(
+      'contact_replied: lead_replied',
+      'contact_replied: lead_replied\n      lead_won: lead_interested',
+    ),
+  );
+  assert.match(apply().applied.join('\n'), /^source outreach: \S+ → \S+$/m);
+  assert.equal(await post(server, hookEvent('LEAD_WON', 8)), 200);
+  const before = sent;
+  await until(() => sent > before + 20);
+  sending = false;
+  await sender;
+  await until(
+    async () =>
+      (await number(server, 'select coalesce(sum(replies_mtd), 0) from client_metrics')) === sent,
+    { says: server.log },
+  );
+  assert.equal(
+    await server.psql(
+      "select string_agg(lead_email, ',') from client_leads where bison_lead_id in (7, 8)",
+    ),
+    emailOf(8),
+  );
+  const versions = 'select count(distinct config_version) from webhook_delivery_log';
+  assert.equal(await number(server, versions), 2);
+});

@@ -224,7 +224,7 @@ tables:
   assert.equal(await read(server, mine), 401);
   server.write('secret', secret.slice(0, 8));
   server.signal('SIGHUP');
-  await until(() => server.log().includes('KeysNotReloaded'));
+  await until(() => server.log().includes('ConfigurationNotReloaded'));
   assert.equal(await read(server, mint({}, { sub: 'u1' })), 200);
   server.write('secret', secret);
   await reload();

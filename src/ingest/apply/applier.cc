@@ -32,6 +32,15 @@ struct Applier::Parts {
         timer(state),
         days(state) {}
 
+  static Result<std::unique_ptr<Parts>> OnSqlite(sqlite::Database& database,
+                                                 std::vector<std::shared_ptr<const Source>> sources,
+                                                 Clock& clock, telemetry::Registry& metrics,
+                                                 const ApplierOptions& options);
+  static std::unique_ptr<Parts> OnPostgres(const PostgresSessionOptions& database,
+                                           std::vector<std::shared_ptr<const Source>> sources,
+                                           Clock& clock, telemetry::Registry& metrics,
+                                           const ApplierOptions& options);
+
   Status ApplyRange(std::span<const DeliveryView> range, ApplyOutcome& total);
   Status Try(std::span<const DeliveryView> range, Isolation isolation, ApplyOutcome& total);
   void Count(const ApplyOutcome& outcome, ApplyOutcome& total);
@@ -46,13 +55,45 @@ struct Applier::Parts {
   std::unique_ptr<Scout> scout;
 };
 
-Applier::Applier(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Applier::Applier(MakeParts make, std::unique_ptr<Parts> parts)
+    : make_(std::move(make)), parts_(std::move(parts)) {}
 Applier::~Applier() = default;
 
 Result<std::unique_ptr<Applier>> Applier::Create(sqlite::Database& database,
                                                  std::vector<std::shared_ptr<const Source>> sources,
                                                  Clock& clock, telemetry::Registry& metrics,
                                                  const ApplierOptions& options) {
+  MakeParts make = [&database, &clock, &metrics](std::vector<std::shared_ptr<const Source>> given,
+                                                 const ApplierOptions& now) {
+    return Parts::OnSqlite(database, std::move(given), clock, metrics, now);
+  };
+  TW_ASSIGN_OR_RETURN(auto parts, make(std::move(sources), options));
+  return std::unique_ptr<Applier>(new Applier(std::move(make), std::move(parts)));
+}
+
+std::unique_ptr<Applier> Applier::CreateOnPostgres(
+    const PostgresSessionOptions& database, std::vector<std::shared_ptr<const Source>> sources,
+    Clock& clock, telemetry::Registry& metrics, const ApplierOptions& options) {
+  auto parts = Parts::OnPostgres(database, std::move(sources), clock, metrics, options);
+  MakeParts make = [database, &clock, &metrics](std::vector<std::shared_ptr<const Source>> given,
+                                                const ApplierOptions& now)
+      -> Result<std::unique_ptr<Parts>> {
+    return Parts::OnPostgres(database, std::move(given), clock, metrics, now);
+  };
+  return std::unique_ptr<Applier>(new Applier(std::move(make), std::move(parts)));
+}
+
+Status Applier::SetSources(std::vector<std::shared_ptr<const Source>> sources,
+                           const ApplierOptions& options) {
+  TW_ASSIGN_OR_RETURN(auto parts, make_(std::move(sources), options));
+  // On PostgreSQL the new session gets its lock once the former one has ended with these.
+  parts_ = std::move(parts);
+  return {};
+}
+
+Result<std::unique_ptr<Applier::Parts>> Applier::Parts::OnSqlite(
+    sqlite::Database& database, std::vector<std::shared_ptr<const Source>> sources, Clock& clock,
+    telemetry::Registry& metrics, const ApplierOptions& options) {
   TW_CHECK(options.batch_deliveries_max > 0);
   TW_ASSIGN_OR_RETURN(auto effects, SqliteEffects::Create(database, sources));
   TW_ASSIGN_OR_RETURN(auto pull, SqlitePull::Create(database, sources, options.jobs_table));
@@ -63,10 +104,10 @@ Result<std::unique_ptr<Applier>> Applier::Create(sqlite::Database& database,
   parts->pull = std::make_unique<PullApplier>(
       state, std::move(pull), std::make_unique<SqliteReplay>(database, state.sources));
   TW_RETURN_IF_ERROR(state.Recover());
-  return std::unique_ptr<Applier>(new Applier(std::move(parts)));
+  return parts;
 }
 
-std::unique_ptr<Applier> Applier::CreateOnPostgres(
+std::unique_ptr<Applier::Parts> Applier::Parts::OnPostgres(
     const PostgresSessionOptions& database, std::vector<std::shared_ptr<const Source>> sources,
     Clock& clock, telemetry::Registry& metrics, const ApplierOptions& options) {
   TW_CHECK(options.batch_deliveries_max > 0);
@@ -80,7 +121,7 @@ std::unique_ptr<Applier> Applier::CreateOnPostgres(
   parts->pull = std::make_unique<PullApplier>(parts->state, std::move(pull), nullptr);
   parts->scout = std::make_unique<Scout>(parts->state.sources, prefetching, clock, options);
   parts->prefetching = &prefetching;
-  return std::unique_ptr<Applier>(new Applier(std::move(parts)));
+  return parts;
 }
 
 Status Applier::Recover() {

@@ -16,6 +16,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -74,6 +75,11 @@ class Applier {
       Clock& clock, telemetry::Registry& metrics, const ApplierOptions& options = {});
   ~Applier();
 
+  // Goes on with other sources and options, where it is; the database has what they need. The store
+  // thread only, while no other thread asks for anything. Errors: as Create; the former sources stay.
+  Status SetSources(std::vector<std::shared_ptr<const Source>> sources,
+                    const ApplierOptions& options);
+
   // Reads how far the store is, if that is not known: after CreateOnPostgres, and after an error.
   // Apply does it by itself. Errors: as Apply.
   Status Recover();
@@ -109,7 +115,10 @@ class Applier {
 
  private:
   struct Parts;
-  explicit Applier(std::unique_ptr<Parts> parts);
+  using MakeParts = std::function<Result<std::unique_ptr<Parts>>(
+      std::vector<std::shared_ptr<const Source>>, const ApplierOptions&)>;
+  Applier(MakeParts make, std::unique_ptr<Parts> parts);
+  const MakeParts make_;
   std::unique_ptr<Parts> parts_;
 };
 

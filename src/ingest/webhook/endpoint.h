@@ -53,7 +53,7 @@ struct HookVerdict {
   std::string allow;   // kMethodNotAllowed: value of the Allow header.
 };
 
-// The webhook of one source. Immutable after Create; one thread at a time.
+// The webhook of one source. Immutable; any thread.
 class Endpoint {
  public:
   // `source` must outlive the endpoint.

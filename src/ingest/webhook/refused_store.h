@@ -50,6 +50,8 @@ class RefusedStore {
   Status Remove(int64_t id);
   // Removes what is older than `keep`.
   Status Trim();
+  // Holds from the next delivery and Trim on.
+  void SetLimits(const RefusedLimits& limits) { limits_ = limits; }
 
   uint64_t bytes() const { return bytes_; }
 
@@ -61,7 +63,7 @@ class RefusedStore {
 
   sqlite::Database& database_;
   const Clock& clock_;
-  const RefusedLimits limits_;
+  RefusedLimits limits_;
   uint64_t bytes_ = 0;
   int64_t second_ = 0;
   uint32_t kept_in_second_ = 0;

@@ -42,7 +42,10 @@ export class LiveServer {
     return `${this.epoch}:${this.offset}`;
   }
   #stamp() {
-    return { position: this.position, as_of: `2026-01-01T00:${String(this.#clock++).padStart(6, '0')}` };
+    return {
+      position: this.position,
+      as_of: `2026-01-01T00:${String(this.#clock++).padStart(6, '0')}`,
+    };
   }
 
   /** The rows become others, by a commit. */

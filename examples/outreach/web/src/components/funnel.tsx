@@ -54,6 +54,8 @@ export function Funnel() {
   const most = Math.max(1, ...(data ?? []).map((row) => Number(row.leads)));
   const total = (data ?? []).reduce((sum, row) => sum + Number(row.leads), 0);
 
+  const valued = (data ?? []).some((row) => Number(row.value) > 0);
+
   return (
     <section className="panel" aria-labelledby="funnel-title" aria-busy={isPending}>
       <div className="panel-head">
@@ -82,7 +84,7 @@ export function Funnel() {
       {isPending && <span className="skeleton skeleton-funnel" />}
       {data && total === 0 && <p className="panel-empty">No leads yet.</p>}
       {data && total > 0 && (
-        <ul className="funnel">
+        <ul className={valued ? 'funnel' : 'funnel funnel-plain'}>
           {stages.map(({ id, label }) => {
             const row = of(id);
             const leads = Number(row?.leads ?? 0);
@@ -99,7 +101,9 @@ export function Funnel() {
                   <span style={{ inlineSize: `${(100 * leads) / most}%` }} />
                 </span>
                 <span className="funnel-count">{formatCount(leads)}</span>
-                <span className="funnel-value">{value > 0 ? money.format(value) : ''}</span>
+                {valued && (
+                  <span className="funnel-value">{value > 0 ? money.format(value) : ''}</span>
+                )}
               </li>
             );
           })}
