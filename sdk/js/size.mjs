@@ -31,7 +31,13 @@ const gates = [
     name: '@tidewire/query alone',
     code: `export * from '@tidewire/query'`,
     external: ['@tidewire/client', '@tidewire/client/*'],
-    bytesMax: 5_000,
+    bytesMax: 3_000,
+  },
+  {
+    name: 'rows of tables, when used',
+    code: `export * from './query/dist/keeper.js'`,
+    external: ['@tidewire/client', '@tidewire/client/*'],
+    bytesMax: 2_500,
   },
   {
     name: '@tidewire/swr alone',
@@ -48,6 +54,11 @@ const gates = [
     name: 'named queries',
     code: `export * from '@tidewire/client/queries'`,
     bytesMax: 1_500,
+  },
+  {
+    name: 'live queries, when used',
+    code: `export * from '@tidewire/client/live-queries'`,
+    bytesMax: 4_500,
   },
   {
     name: 'offline queue',

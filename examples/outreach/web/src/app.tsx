@@ -1,8 +1,10 @@
 import { useCallback, useEffect, useState } from 'react';
 import { QueryClientProvider } from '@tanstack/react-query';
+import { TidewireProvider } from '@tidewire/react';
 import { Activity } from './components/activity.js';
 import { Board } from './components/board.js';
 import { Counters } from './components/counters.js';
+import { Funnel } from './components/funnel.js';
 import { Header } from './components/header.js';
 import { HealthCard } from './components/health.js';
 import { Notice } from './components/notice.js';
@@ -73,27 +75,30 @@ function Workspaces({ config }: { config: DemoConfig }) {
   if (!session) return <main className="shell" aria-busy="true" />;
   return (
     <SessionContext.Provider value={session}>
-      <QueryClientProvider client={session.queries}>
-        {/* Another user shares nothing with this one, not even what is on the screen. */}
-        <div
-          className="shell"
-          key={session.user.name}
-          data-testid="workspace"
-          data-name={session.user.name}
-        >
-          <Header users={config.users} onChoose={choose} />
-          <main className="page">
-            <Counters />
-            <div className="columns">
-              <Board />
-              <aside className="rail">
-                <HealthCard />
-                <Activity />
-              </aside>
-            </div>
-          </main>
-        </div>
-      </QueryClientProvider>
+      <TidewireProvider client={session.client}>
+        <QueryClientProvider client={session.queries}>
+          {/* Another user shares nothing with this one, not even what is on the screen. */}
+          <div
+            className="shell"
+            key={session.user.name}
+            data-testid="workspace"
+            data-name={session.user.name}
+          >
+            <Header users={config.users} onChoose={choose} />
+            <main className="page">
+              <Counters />
+              <div className="columns">
+                <Board />
+                <aside className="rail">
+                  <Funnel />
+                  <HealthCard />
+                  <Activity />
+                </aside>
+              </div>
+            </main>
+          </div>
+        </QueryClientProvider>
+      </TidewireProvider>
     </SessionContext.Provider>
   );
 }

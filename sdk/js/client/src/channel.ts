@@ -1,6 +1,7 @@
 import { comparePositions, laterPosition } from './position.js';
-import { asText, decodeChange, isObject, type Frame, type Verdict } from './protocol.js';
+import { asObject, asText, decodeChange, type Frame, type Verdict } from './protocol.js';
 import {
+  backOff,
   patch,
   patchChannel,
   send,
@@ -13,7 +14,6 @@ import {
 /** One subscription's life; the table and the invariants are in machine.ts. */
 
 const topicPrefix = 'realtime:';
-const roomEvents: ReadonlySet<string> = new Set(['broadcast', 'presence_state', 'presence_diff']);
 
 export function join(draft: Draft, id: string): void {
   const channel = draft.state.channels[id]!;
@@ -34,7 +34,7 @@ export function join(draft: Draft, id: string): void {
 function configOf({ room, binding, position }: Channel): Record<string, unknown> {
   return {
     broadcast: { ack: room !== null, self: false },
-    presence: { key: room?.key ?? '', enabled: room !== null },
+    presence: { key: room?.key ?? '', enabled: !!room?.key },
     postgres_changes: binding ? [binding] : [],
     private: room?.private ?? false,
     ...(binding && {
@@ -79,14 +79,14 @@ export function onChannelFrame(draft: Draft, frame: Frame): void {
   else if (event === 'phx_reply') {
     if (ref === channel.joinRef && channel.phase === 'joining') onReply(draft, channel, payload);
     else if (ref !== null && channel.room) {
-      draft.effects.push({ type: 'answered', ref, ok: payload['status'] === 'ok' });
+      const { status, response } = payload;
+      draft.effects.push({ type: 'answered', ref, ok: status === 'ok', response });
     }
-  } else if (roomEvents.has(event)) {
-    const heard = channel.room && channel.phase === 'live';
-    if (heard) draft.effects.push({ type: 'room', id: channel.id, event, payload });
   } else if (event === 'system') onSystem(draft, channel, payload);
   else if (event === 'phx_error' || event === 'phx_close') {
     refuse(draft, channel, asText(payload['reason']) ?? channel.error ?? 'The channel was closed.');
+  } else if (channel.room && channel.phase === 'live') {
+    draft.effects.push({ type: 'room', id: channel.id, event, payload });
   }
 }
 
@@ -100,12 +100,12 @@ export function onWatermark(draft: Draft, position: string): void {
 }
 
 function onReply(draft: Draft, channel: Channel, payload: Record<string, unknown>): void {
-  const response = isObject(payload['response']) ? payload['response'] : {};
+  const response = asObject(payload['response']);
   if (payload['status'] !== 'ok') {
     refuse(draft, channel, asText(response['reason']) ?? 'The server refused the subscription.');
     return;
   }
-  const extra = isObject(response['tidewire']) ? response['tidewire'] : {};
+  const extra = asObject(response['tidewire']);
   const hint = extra['reconnect_jitter_max_ms'];
   if (typeof hint === 'number' && hint >= 0) patch(draft, { jitterHintMs: hint });
   setTimer(draft, 'join:' + channel.id, null);
@@ -165,7 +165,7 @@ function onSystem(draft: Draft, channel: Channel, payload: Record<string, unknow
 /** The server will not have it now: wait, with a fresh token, and join again. */
 function refuse(draft: Draft, channel: Channel, error: string): void {
   const attempt = channel.attempt + 1;
-  const window = Math.min(draft.state.limits.retryMaxMs, 1000 * 2 ** Math.min(attempt, 16));
+  const window = backOff(1000, draft.state.limits.retryMaxMs, attempt);
   patchChannel(draft, channel.id, { phase: 'refused', joinRef: null, attempt, error });
   setTimer(draft, 'join:' + channel.id, window * (0.5 + draft.env.random / 2));
   if (/token|jwt|auth/i.test(error)) draft.effects.push({ type: 'token' });

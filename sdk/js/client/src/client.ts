@@ -146,6 +146,8 @@ class TidewireClient implements Client {
   status: ConnectionStatus;
   #options: ClientOptions;
   #env: Environment;
+  /** The server's address without a slash at its end. */
+  #base: string;
   #state: State;
   /** By their number; null: it is still being loaded. */
   #sockets = new Map<number, WebSocketLike | null>();
@@ -156,10 +158,11 @@ class TidewireClient implements Client {
   #busy = false;
   #tokenAsked = 0;
   #rooms: RoomHub;
-  #cleanup: (() => void)[] = [];
+  #gone = new AbortController();
 
   constructor(options: ClientOptions) {
     this.#options = options;
+    this.#base = options.url.replace(/\/$/, '');
     this.#env = {
       now: Date.now,
       random: Math.random,
@@ -172,11 +175,11 @@ class TidewireClient implements Client {
       (each) => each !== 'ws' || options.websocket !== false,
     );
     this.#state = initialState({
-      ...(transports.length > 0 && { transports }),
-      ...(baseMs !== undefined && { retryBaseMs: baseMs }),
-      ...(maxMs !== undefined && { retryMaxMs: maxMs }),
-      ...(attempts !== undefined && { attemptsMax: attempts }),
-      ...(options.heartbeatMs !== undefined && { heartbeatMs: options.heartbeatMs }),
+      transports: transports.length > 0 ? transports : undefined,
+      retryBaseMs: baseMs,
+      retryMaxMs: maxMs,
+      attemptsMax: attempts,
+      heartbeatMs: options.heartbeatMs,
     });
     this.status = statusOf(this.#state);
     this.#rooms = rooms((event) => this.#dispatch(event), this.#env);
@@ -221,20 +224,17 @@ class TidewireClient implements Client {
     table: string,
     query: SelectQuery & { signal?: AbortSignal } = {},
   ): Promise<SelectResult<Row>> {
-    const { signal } = query;
-    return readAnswer<Row>(
-      await this.request(selectPath(table, query), { ...(signal && { signal }) }),
-    );
+    const { signal = null } = query;
+    return readAnswer<Row>(await this.request(selectPath(table, query), { signal }));
   }
 
   async write<Row>(write: WriteRequest & { signal?: AbortSignal }): Promise<WriteResult<Row>> {
     const { path, init } = writeInit(write);
-    const { signal } = write;
-    return readAnswer<Row>(await this.request(path, { ...init, ...(signal && { signal }) }));
+    const { signal = null } = write;
+    return readAnswer<Row>(await this.request(path, { ...init, signal }));
   }
 
   async request(path: string, init: RequestInit = {}): Promise<Response> {
-    const url = this.#options.url.replace(/\/$/, '') + path;
     const send = this.#options.fetch ?? fetch;
     for (let attempt = 1; ; attempt++) {
       const token = await this.#token();
@@ -242,7 +242,10 @@ class TidewireClient implements Client {
       const headers = { Accept: 'application/json', apikey, Authorization: `Bearer ${token}` };
       let answer: Response;
       try {
-        answer = await send(url, { ...init, headers: { ...headers, ...init.headers } });
+        answer = await send(this.#base + path, {
+          ...init,
+          headers: { ...headers, ...init.headers },
+        });
       } catch (error) {
         if (init.signal?.aborted) throw error;
         throw new TidewireError(0, 'The server cannot be reached.');
@@ -270,7 +273,7 @@ class TidewireClient implements Client {
     this.#dispatch({ type: 'retry' });
   }
   close(): void {
-    for (const undo of this.#cleanup.splice(0)) undo();
+    this.#gone.abort();
     this.#dispatch({ type: 'close' });
     this.#rooms.close();
     for (const handlers of this.#handlers.values()) handlers.status = 'closed';
@@ -341,8 +344,8 @@ class TidewireClient implements Client {
   }
 
   #connect(conn: number, transport: Transport, token: string): void {
-    const { fetch: send, url, apikey, WebSocket: given } = this.#options;
-    const base = url.replace(/\/$/, '');
+    const { fetch: send, apikey, WebSocket: given } = this.#options;
+    const base = this.#base;
     const key = apikey ?? token;
     const lost = (code: number, reason: unknown, fate?: Fate) =>
       this.#dispatch({ type: 'lost', conn, code, reason: String(reason), ...(fate && { fate }) });
@@ -398,13 +401,12 @@ class TidewireClient implements Client {
   }
 
   #watchBrowser(): void {
-    if (typeof addEventListener !== 'function' || typeof document === 'undefined') return;
-    const on = (target: EventTarget, name: string, run: () => void) => {
-      target.addEventListener(name, run);
-      this.#cleanup.push(() => target.removeEventListener(name, run));
-    };
-    on(window, 'online', () => this.#dispatch({ type: 'online' }));
-    on(window, 'offline', () => this.#dispatch({ type: 'offline' }));
+    if (typeof document === 'undefined') return;
+    const on = (target: EventTarget, name: string, run: () => void) =>
+      target.addEventListener(name, run, { signal: this.#gone.signal });
+    for (const type of ['online', 'offline'] as const) {
+      on(window, type, () => this.#dispatch({ type }));
+    }
     const pause = this.#options.pauseWhenHidden;
     let timer: unknown;
     let released = false;

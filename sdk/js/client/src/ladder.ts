@@ -1,4 +1,4 @@
-import { drop, patch, setTimer, type Draft, type Fate, type Transport } from './state.js';
+import { backOff, drop, patch, setTimer, type Draft, type Fate, type Transport } from './state.js';
 
 /**
  * Which transport is used: WebSocket, else server-sent events, else long polling, else polling.
@@ -43,7 +43,7 @@ export function descend(draft: Draft, fate: Fate | undefined): boolean {
 /** While a lower transport serves, the better ones are tried now and then. */
 export function planProbe(draft: Draft): void {
   const { rung, probes, limits } = draft.state;
-  const window = Math.min(probeMsMax, limits.probeBaseMs * 2 ** Math.min(probes, 16));
+  const window = backOff(limits.probeBaseMs, probeMsMax, probes);
   setTimer(draft, 'probe', rung > 0 ? window * (0.5 + draft.env.random / 2) : null);
 }
 

@@ -2,6 +2,7 @@ import type { Client, Environment } from './client.js';
 import { comparePositions, type Position } from './position.js';
 import type { Change, Verdict } from './protocol.js';
 import { filterOf, type SelectQuery } from './rest.js';
+import { backOff } from './state.js';
 
 export interface LiveOptions<Row> extends SelectQuery {
   readonly schema?: string;
@@ -108,7 +109,7 @@ export function live<Row extends object>(
     } catch (error) {
       if (aborter.signal.aborted || turn !== turns) return;
       publish({ error: error as Error });
-      const window = Math.min(readRetryMaxMs, readRetryBaseMs * 2 ** Math.min(failures++, 16));
+      const window = backOff(readRetryBaseMs, readRetryMaxMs, failures++);
       timer = env.setTimeout(() => void read(), window * (0.5 + env.random() / 2));
     }
   };

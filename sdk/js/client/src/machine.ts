@@ -57,9 +57,10 @@
  */
 import { join, onChannelFrame, onJoinTimer, onWatermark, push, suspend } from './channel.js';
 import { beats, descend, endProbe, planProbe, probe, quickMax, transportOf } from './ladder.js';
-import { asText, expiryOf, isObject, type Frame } from './protocol.js';
+import { asObject, asText, expiryOf, type Frame } from './protocol.js';
 import {
   drop,
+  backOff,
   patch,
   send,
   setTimer,
@@ -90,9 +91,12 @@ export const defaultLimits: Limits = {
   answerMs: 10_000,
 };
 
-export function initialState(limits: Partial<Limits> = {}): State {
+export function initialState(
+  limits: { [Name in keyof Limits]?: Limits[Name] | undefined } = {},
+): State {
+  const told = Object.entries(limits).filter(([, limit]) => limit !== undefined);
   return {
-    limits: { ...defaultLimits, ...limits },
+    limits: { ...defaultLimits, ...Object.fromEntries(told) },
     phase: 'idle',
     conn: 0,
     conns: 0,
@@ -279,9 +283,8 @@ function onFrame(draft: Draft, frame: Frame): void {
   if (!draft.state.heard) patch(draft, { heard: true });
   const [, , topic, event, payload] = frame;
   if (topic !== 'phoenix') return onChannelFrame(draft, frame);
-  const response = payload['response'];
-  const extra = isObject(response) ? response['tidewire'] : null;
-  const position = isObject(extra) ? asText(extra['position']) : null;
+  const extra = asObject(asObject(payload['response'])['tidewire']);
+  const position = asText(extra['position']);
   if (event === 'phx_reply' && position !== null) onWatermark(draft, position);
 }
 
@@ -346,8 +349,7 @@ function fail(draft: Draft, error: string, fate?: Fate): void {
     setTimer(draft, 'retry', failedRetryMs);
     return;
   }
-  const doublings = lower ? 0 : Math.min(attempt - 1, 30);
-  const window = Math.min(limits.retryMaxMs, limits.retryBaseMs * 2 ** doublings);
+  const window = backOff(limits.retryBaseMs, limits.retryMaxMs, lower ? 0 : attempt - 1);
   const delay = draft.env.random * (attempt === 1 ? Math.max(window, jitterHintMs) : window);
   patch(draft, { attempt, error, nextRetryAt: draft.env.now + delay });
   setTimer(draft, 'retry', delay);

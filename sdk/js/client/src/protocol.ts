@@ -23,7 +23,7 @@ export interface Binding {
 
 /** How a room is joined: who one is in its presence, and whether policies guard it. */
 export interface RoomConfig {
-  /** The presence key; members of one key are one person with several connections. */
+  /** The presence key: connections of one key are one person. Empty: no presence. */
   readonly key: string;
   readonly private: boolean;
 }
@@ -116,6 +116,11 @@ export function expiryOf(token: string): number | null {
 
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A JSON object, or an empty one in place of anything else. */
+export function asObject(value: unknown): Record<string, unknown> {
+  return isObject(value) ? value : {};
 }
 
 export function asText(value: unknown): string | null {

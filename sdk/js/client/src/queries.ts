@@ -5,6 +5,29 @@ import { comparePositions, type Position } from './position.js';
 /** What a named query's parameters may be. */
 export type QueryArgs = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
+/**
+ * Types of the configuration's queries. An application fills it with what `tidewire gen types` prints:
+ *
+ *     declare module '@tidewire/client/queries' {
+ *       interface Register { api: Api }
+ *     }
+ */
+export interface Register {}
+
+interface AnyQuery {
+  readonly args: QueryArgs;
+  readonly row: Record<string, unknown>;
+}
+type Queries = Register extends { api: infer Api } ? Api : Record<string, AnyQuery>;
+
+export type QueryName = keyof Queries & string;
+export type ArgsOf<Name extends QueryName> = Queries[Name] extends { args: infer Args }
+  ? Args
+  : never;
+export type QueryRow<Name extends QueryName> = Queries[Name] extends { row: infer Row }
+  ? Row
+  : never;
+
 /** The rows of a named query, as the server knows them. A stable object while they are the same. */
 export interface QueryResult<Row> {
   readonly rows: readonly Row[];
@@ -43,6 +66,8 @@ export interface QueryReader {
     args?: QueryArgs,
     options?: QueryReadOptions,
   ): Promise<QueryResult<Row>>;
+  /** Keeps a result that came by another way, as an answer would be. */
+  keep(name: string, args: QueryArgs, result: QueryResult<any>): void;
   /** Forgets what is kept, as when another user signs in. */
   clear(): void;
 }
@@ -94,6 +119,7 @@ export function createQueryReader(client: Pick<Client, 'request'>): QueryReader 
       const same = newest?.version && newest.version === told.version;
       return keep(path, { rows: same ? newest.rows : rows, ...told });
     },
+    keep: (name, args, result) => void keep(queryPath(name, args), result),
     clear: () => kept.clear(),
   };
 }

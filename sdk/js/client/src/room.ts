@@ -1,5 +1,5 @@
 import type { Environment } from './client.js';
-import { isObject, type RoomConfig } from './protocol.js';
+import { asObject, isObject, type RoomConfig } from './protocol.js';
 import type { Effect, Event } from './state.js';
 
 type State = Record<string, unknown>;
@@ -15,7 +15,7 @@ export interface Member<T = State> {
 }
 
 export interface RoomOptions {
-  /** Who one is; a random key when missing. The first entrance to a room decides. */
+  /** Who one is; a random key when missing, nobody when empty. The first entrance decides. */
   readonly key?: string;
   /** Guarded by the server's channel policies. */
   readonly private?: boolean;
@@ -23,6 +23,12 @@ export interface RoomOptions {
 
 /** `offline`: not joined now, so nothing was sent. `error`: the server refused it. */
 export type SendOutcome = 'ok' | 'error' | 'offline';
+
+/** What became of a message, and what the server said to it. */
+export interface Answer {
+  readonly outcome: SendOutcome;
+  readonly response?: unknown;
+}
 
 /** A place where clients meet: who is there, and messages that are not kept. */
 export interface Room {
@@ -37,6 +43,10 @@ export interface Room {
   onBroadcast(event: string, listener: (payload: any, event: string) => void): () => void;
   /** Sends to everybody else; resolves when the server has taken it, or not. */
   send(event: string, payload?: State): Promise<SendOutcome>;
+  /** The server's messages that are neither broadcasts nor presence. */
+  onMessage(listener: (event: string, payload: State) => void): () => void;
+  /** Says something to the server, which answers. */
+  ask(event: string, payload: State): Promise<Answer>;
   /** Says what others see of oneself, now and after each reconnect; null: nothing any more. */
   track(state: State | null): void;
   /** This entrance is over; the last one leaves the room. */
@@ -61,25 +71,20 @@ export interface RoomHub {
 /** The rooms of one client; entrances to the same name share one membership. */
 export function rooms(dispatch: (event: Event) => void, env: Environment): RoomHub {
   const open = new Map<string, Shared>();
-  const waiting = new Map<string | number, (outcome: SendOutcome) => void>();
+  const waiting = new Map<string | number, (answer: Answer) => void>();
   let tags = 0;
 
   const push = (id: string, event: string, payload: State) =>
-    new Promise<SendOutcome>((resolve) => {
+    new Promise<Answer>((resolve) => {
       const tag = ++tags;
-      const timer = env.setTimeout(() => finish('error'), answerMs);
-      const finish = (outcome: SendOutcome) => {
+      const timer = env.setTimeout(() => finish({ outcome: 'error' }), answerMs);
+      const finish = (answer: Answer) => {
         env.clearTimeout(timer);
-        resolve(outcome);
+        resolve(answer);
       };
       waiting.set(tag, finish);
       dispatch({ type: 'push', id, event, payload, tag });
     });
-
-  const settle = (key: string | number, outcome: SendOutcome) => {
-    waiting.get(key)?.(outcome);
-    waiting.delete(key);
-  };
 
   return {
     enter(name, options) {
@@ -111,16 +116,21 @@ export function rooms(dispatch: (event: Event) => void, env: Environment): RoomH
     perform(effect) {
       if (effect.type === 'room') open.get(effect.id)?.receive(effect.event, effect.payload);
       else if (effect.type === 'channel') open.get(effect.id)?.setJoined(effect.phase === 'live');
-      else if (effect.type === 'answered') settle(effect.ref, effect.ok ? 'ok' : 'error');
-      else if (effect.type === 'pushed') {
+      else if (effect.type === 'answered') {
+        waiting.get(effect.ref)?.({
+          outcome: effect.ok ? 'ok' : 'error',
+          response: effect.response,
+        });
+        waiting.delete(effect.ref);
+      } else if (effect.type === 'pushed') {
         const finish = waiting.get(effect.tag);
         waiting.delete(effect.tag);
-        if (effect.ref === null) finish?.('offline');
+        if (effect.ref === null) finish?.({ outcome: 'offline' });
         else if (finish) waiting.set(effect.ref, finish);
       }
     },
     close() {
-      for (const finish of waiting.values()) finish('offline');
+      for (const finish of waiting.values()) finish({ outcome: 'offline' });
       waiting.clear();
       open.clear();
     },
@@ -137,11 +147,12 @@ class Shared {
   #timer: unknown;
   #changes = new Set<() => void>();
   #broadcasts = new Set<{ event: string; listener: (payload: any, event: string) => void }>();
+  #messages = new Set<(event: string, payload: State) => void>();
 
   constructor(
     readonly name: string,
     readonly config: RoomConfig,
-    readonly push: (id: string, event: string, payload: State) => Promise<SendOutcome>,
+    readonly push: (id: string, event: string, payload: State) => Promise<Answer>,
     readonly env: Environment,
   ) {}
 
@@ -163,8 +174,10 @@ class Shared {
       key: this.config.key,
       onChange: (listener) => keep(this.#changes, () => listener()),
       onBroadcast: (event, listener) => keep(this.#broadcasts, { event, listener }),
-      send: (event, payload = {}) =>
-        this.push(this.name, 'broadcast', { type: 'broadcast', event, payload }),
+      onMessage: (listener) => keep(this.#messages, listener),
+      ask: (event, payload) => this.push(this.name, event, payload),
+      send: async (event, payload = {}) =>
+        (await this.push(this.name, 'broadcast', { type: 'broadcast', event, payload })).outcome,
       track: (state) => this.#track(state),
       leave: () => {
         if (left) return;
@@ -194,6 +207,9 @@ class Shared {
     }
     if (event === 'presence_state') {
       this.#metas = new Map(Object.entries(payload).map(([key, value]) => [key, metasOf(value)]));
+    } else if (event !== 'presence_diff') {
+      for (const listener of [...this.#messages]) listener(event, payload);
+      return;
     } else {
       // Leaves first, by ref: an update is a leave of the old meta and a join of the new one.
       for (const [key, value] of Object.entries(payload['leaves'] ?? {})) this.#drop(key, value);
@@ -246,6 +262,6 @@ class Shared {
 }
 
 function metasOf(value: unknown): Meta[] {
-  const metas = isObject(value) ? value['metas'] : null;
+  const metas = asObject(value)['metas'];
   return Array.isArray(metas) ? (metas.filter(isObject) as Meta[]) : [];
 }

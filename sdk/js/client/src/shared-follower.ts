@@ -3,7 +3,7 @@ import { randomId } from './id.js';
 import { live } from './live.js';
 import { comparePositions, laterPosition, type Position } from './position.js';
 import type { Change, Verdict } from './protocol.js';
-import type { Member, Room, RoomOptions, SendOutcome } from './room.js';
+import type { Answer, Member, Room, RoomOptions } from './room.js';
 import type { ConnectionStatus } from './status.js';
 import type { Ask, Port } from './shared-host.js';
 import type { SharedClient, SharedOptions } from './shared.js';
@@ -23,6 +23,7 @@ interface Entered {
   joined: boolean;
   state: Record<string, unknown> | null;
   readonly changes: Set<() => void>;
+  readonly messages: Set<(event: string, payload: Record<string, unknown>) => void>;
   readonly broadcasts: Set<{ event: string; listener: (payload: any, event: string) => void }>;
 }
 
@@ -42,7 +43,7 @@ export function follower(
   const followed = new Map<string, Followed>();
   const entered = new Map<string, Entered>();
   const listeners = new Set<(status: ConnectionStatus) => void>();
-  const sending = new Map<number, (outcome: SendOutcome) => void>();
+  const sending = new Map<number, (answer: Answer) => void>();
   let status: ConnectionStatus = { ...own.status, state: 'idle', simple: 'connecting' };
   let count = 0;
   const ask = (message: Ask) => port.send(message);
@@ -111,8 +112,13 @@ export function follower(
           }
         }
         return;
+      case 'message':
+        for (const listener of [...(entered.get(message.id)?.messages ?? [])]) {
+          listener(message.event, message.payload);
+        }
+        return;
       case 'sent':
-        sending.get(message.tag)?.(message.outcome as SendOutcome);
+        sending.get(message.tag)?.(message.answer as Answer);
         sending.delete(message.tag);
     }
   });
@@ -201,6 +207,7 @@ export function follower(
         joined: false,
         state: null,
         changes: new Set(),
+        messages: new Set(),
         broadcasts: new Set(),
       };
       entered.set(each.id, each);
@@ -238,13 +245,19 @@ let tags = 0;
 function roomOf(
   each: Entered,
   ask: (message: Ask) => void,
-  sending: Map<number, (outcome: SendOutcome) => void>,
+  sending: Map<number, (answer: Answer) => void>,
   leave: () => void,
 ): Room {
   const keep = <T>(set: Set<T>, item: T) => {
     set.add(item);
     return () => void set.delete(item);
   };
+  const say = (type: 'send' | 'ask', event: string, payload: Record<string, unknown>) =>
+    new Promise<Answer>((resolve) => {
+      const tag = ++tags;
+      sending.set(tag, resolve);
+      ask({ type, id: each.id, event, payload, tag });
+    });
   return {
     name: each.name,
     key: each.options.key!,
@@ -256,12 +269,9 @@ function roomOf(
     },
     onChange: (listener) => keep(each.changes, () => listener()),
     onBroadcast: (event, listener) => keep(each.broadcasts, { event, listener }),
-    send: (event, payload = {}) =>
-      new Promise((resolve) => {
-        const tag = ++tags;
-        sending.set(tag, resolve);
-        ask({ type: 'send', id: each.id, event, payload, tag });
-      }),
+    onMessage: (listener) => keep(each.messages, listener),
+    send: async (event, payload = {}) => (await say('send', event, payload)).outcome,
+    ask: (event, payload) => say('ask', event, payload),
     track(state) {
       each.state = state;
       ask({ type: 'track', id: each.id, state });

@@ -1,5 +1,6 @@
 import { createClient, type Client, type ClientOptions, type Subscription } from './client.js';
-import type { Room } from './room.js';
+import type { Answer, Room } from './room.js';
+import { SharedFollows } from './shared-follows.js';
 
 /** One tab's way to the host, or the host's to one tab. */
 export interface Port {
@@ -30,6 +31,7 @@ export type Ask =
   | { type: 'enter'; id: string; name: string; options: { key?: string; private?: boolean } }
   | { type: 'leave'; id: string }
   | { type: 'send'; id: string; event: string; payload: Record<string, unknown>; tag: number }
+  | { type: 'ask'; id: string; event: string; payload: Record<string, unknown>; tag: number }
   | { type: 'track'; id: string; state: Record<string, unknown> | null }
   | { type: 'visible'; visible: boolean }
   | { type: 'retry' }
@@ -51,6 +53,7 @@ export class Host {
   readonly client: Client;
   #post: (tab: string, message: unknown) => void;
   #tabs = new Map<string, Tab>();
+  #follows = new SharedFollows();
   #asked: ((token: string) => void)[] = [];
   #token: string | null = null;
 
@@ -88,7 +91,12 @@ export class Host {
         void tab.rooms
           .get(ask.id)
           ?.room.send(ask.event, ask.payload)
-          .then((outcome) => this.#post(name, { type: 'sent', tag: ask.tag, outcome }));
+          .then((outcome) => this.#post(name, { type: 'sent', tag: ask.tag, answer: { outcome } }));
+        return;
+      case 'ask':
+        void this.#ask(name, tab, ask).then((answer) =>
+          this.#post(name, { type: 'sent', tag: ask.tag, answer }),
+        );
         return;
       case 'track':
         tab.rooms.get(ask.id)?.room.track(ask.state);
@@ -109,6 +117,7 @@ export class Host {
     const tab = this.#tabs.get(name);
     this.#tabs.delete(name);
     for (const subscription of tab?.subscriptions.values() ?? []) subscription.unsubscribe();
+    this.#follows.leave(name);
     for (const { stop } of tab?.rooms.values() ?? []) stop();
     this.#rest();
   }
@@ -141,6 +150,12 @@ export class Host {
     tab.subscriptions.set(id, subscription);
   }
 
+  async #ask(name: string, tab: Tab, ask: Ask & { type: 'ask' }): Promise<Answer> {
+    const room = tab.rooms.get(ask.id)?.room;
+    if (!room) return { outcome: 'offline' };
+    return this.#follows.ask(name, room, ask.event, ask.payload);
+  }
+
   #enter(name: string, tab: Tab, ask: Ask & { type: 'enter' }): void {
     const { id } = ask;
     tab.rooms.get(id)?.stop();
@@ -151,6 +166,7 @@ export class Host {
     room.onBroadcast('*', (payload, event) =>
       this.#post(name, { type: 'broadcast', id, event, payload }),
     );
+    room.onMessage((event, payload) => this.#post(name, { type: 'message', id, event, payload }));
     tab.rooms.set(id, { room, stop: () => room.leave() });
     tell();
   }

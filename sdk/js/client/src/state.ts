@@ -119,12 +119,12 @@ export type Effect =
   | { type: 'change'; id: string; change: Change }
   | { type: 'verdict'; id: string; verdict: Verdict }
   | { type: 'channel'; id: string; phase: ChannelPhase; error: string | null }
-  /** A message of a room: `broadcast`, `presence_state` or `presence_diff`. */
+  /** A message of a room: `broadcast`, `presence_state`, `presence_diff` or one of the server's. */
   | { type: 'room'; id: string; event: string; payload: Record<string, unknown> }
   /** What became of a `push`: sent with `ref`, or not sent (null). */
   | { type: 'pushed'; tag: number; ref: string | null }
   /** The server's answer to the push with `ref`. */
-  | { type: 'answered'; ref: string; ok: boolean };
+  | { type: 'answered'; ref: string; ok: boolean; response: unknown };
 
 /** What the machine may know of the world at one step. */
 export interface Env {
@@ -132,6 +132,11 @@ export interface Env {
   readonly now: number;
   /** Uniform in [0, 1). */
   readonly random: number;
+}
+
+/** A window for back-off, milliseconds: it doubles with each failure, up to `maxMs`. */
+export function backOff(baseMs: number, maxMs: number, doublings: number): number {
+  return Math.min(maxMs, baseMs * 2 ** Math.min(doublings, 30));
 }
 
 /** A step under construction: the next state and the effects so far. */

@@ -5,61 +5,17 @@ import {
   type Client,
   type Position,
   type Subscription,
-  type Verdict,
 } from '@tidewire/client';
-import { Mutations, Overlay, type MutationQueue, type Patch } from '@tidewire/client/optimistic';
-import { RowsKeeper } from './keeper.js';
+import { Mutations, Overlay, type Patch } from '@tidewire/client/optimistic';
+import type { Attachment, AttachOptions, TableKeys } from './attachment.js';
+import type { ConfirmHost } from './confirm.js';
+import type { Keeper } from './host.js';
+import type { RowsKeeper } from './keeper.js';
+import type { NamedKeeper, NamedSpec } from './named.js';
 import { overlayCacheOf } from './overlay.js';
-import { isAfter, type RowsSpec } from './rows.js';
-
-/** The keys that a table's changes make stale; matched by prefix, as `invalidateQueries` does. */
-export type TableKeys = readonly QueryKey[] | WatchedKeys;
-
-export interface WatchedKeys {
-  readonly keys: readonly QueryKey[];
-  readonly schema?: string;
-  /** Only changes of rows that match it, e.g. `workspace_name=eq.Northwind`. */
-  readonly filter?: string;
-}
-
-export interface AttachOptions {
-  readonly tables?: Readonly<Record<string, TableKeys>>;
-  /** Changes within so long are one invalidation, milliseconds; 50 by default, 0: a microtask. */
-  readonly windowMs?: number;
-  /** Changes of one commit are gathered for so long and shown together; 16 by default. */
-  readonly frameMs?: number;
-  /** An acknowledged change that is not seen after so long is read for, then given up at four
-   * times as long; 1 500 by default. */
-  readonly confirmMs?: number;
-  /** When a read that a change asked for has failed, it is asked for again so much later; 5 000. */
-  readonly retryMs?: number;
-  /** Where mutations wait while offline; see `@tidewire/client/offline`. */
-  readonly queue?: MutationQueue;
-  /** Told of each change as it arrives, before its window closes; once, by however many streams it
-   * comes. */
-  readonly onChange?: (change: Change) => void;
-  /** Told of each subscription's verdict after a reconnect. */
-  readonly onVerdict?: (verdict: Verdict, table: string) => void;
-  /** Told of each flush: the queries made stale. For tests and developer tools. */
-  readonly onInvalidate?: (queries: readonly Query[]) => void;
-}
-
-export interface Attachment {
-  readonly client: Client;
-  /** Sends optimistic mutations over this cache. */
-  readonly mutations: Mutations;
-  /** Makes `keys` stale on changes of `table` from now on; returns how to stop. */
-  watch(table: string, keys: TableKeys): () => void;
-  /** Makes keys stale by hand, through the same window. */
-  invalidate(keys: readonly QueryKey[]): void;
-  /** Whether a query's rows are followed live now; null where they are not followed at all. */
-  isLive(queryHash: string): boolean | null;
-  /** Calls back when `isLive` of any query may have changed. */
-  onLiveChange(listener: () => void): () => void;
-  /** Where in the log a query's data stands; null where it is not known. */
-  positionOf(queryHash: string): Position | null;
-  detach(): void;
-}
+import { isAfter } from './position.js';
+import type { RowsSpec } from './rows.js';
+import { ToldChanges } from './told.js';
 
 /** Why a query is stale: something happened at `seq` here, at `position` in the log. */
 interface Mark {
@@ -69,11 +25,13 @@ interface Mark {
   refetched: boolean;
 }
 
-/** Changes remembered as told. Streams of one connection are not further apart. */
-const toldMax = 1024;
-
 /** Actions after which a fetch has ended, in whatever way. */
 const settling: ReadonlySet<string> = new Set(['success', 'error', 'setState']);
+
+interface Keepers {
+  rows: RowsKeeper;
+  named: NamedKeeper;
+}
 
 const attachments = new WeakMap<QueryClient, Engine>();
 
@@ -88,7 +46,7 @@ const attachments = new WeakMap<QueryClient, Engine>();
  *  4. All that happens within a window is one invalidation.
  *  5. When a subscription starts, or comes back unrecovered, its keys count as changed; on an
  *     unrecovered one all attached keys do.
- *  6. Rows of `realtimeQueryOptions` are written in place, and never show a state older than one
+ *  6. What `realtimeQueryOptions` reads is kept by pushes written in place, and never show a state older than one
  *     that they have shown.
  *  7. Optimistic changes lie over the server's state; no push, answer or rejection in any order
  *     loses either.
@@ -115,15 +73,17 @@ export function engineOf(queryClient: QueryClient): Engine | undefined {
   return attachments.get(queryClient);
 }
 
-export class Engine implements Attachment {
+export class Engine implements Attachment, ConfirmHost {
   readonly client: Client;
   readonly queryClient: QueryClient;
   readonly overlay: Overlay;
   readonly mutations: Mutations;
   readonly frameMs: number;
+  readonly confirmMs: number;
   #windowMs: number;
   #options: AttachOptions;
-  #keeper: RowsKeeper;
+  #keepers: Partial<Keepers> = {};
+  #loading: { [Kind in keyof Keepers]?: Promise<any> } = {};
   #seq = 0;
   #pending = new Map<QueryKey, Mark>();
   #marks = new WeakMap<Query, Mark>();
@@ -136,8 +96,7 @@ export class Engine implements Attachment {
   #scheduled = false;
   #showing = false;
   #detached = false;
-  /** The latest changes that were told, oldest first. */
-  #told = new Set<string>();
+  #told = new ToldChanges();
   #unsubscribeCache: () => void;
 
   constructor(client: Client, queryClient: QueryClient, options: AttachOptions) {
@@ -145,10 +104,10 @@ export class Engine implements Attachment {
     this.queryClient = queryClient;
     this.#windowMs = options.windowMs ?? 50;
     this.frameMs = options.frameMs ?? 16;
+    this.confirmMs = options.confirmMs ?? 1_500;
     this.#options = options;
     this.overlay = new Overlay(overlayCacheOf(queryClient, (run) => this.#show(run)));
     this.mutations = new Mutations(this.overlay, this.#confirm, options.queue ?? null);
-    this.#keeper = new RowsKeeper(this);
     this.#unsubscribeCache = queryClient.getQueryCache().subscribe((event) => {
       const { query } = event;
       if (event.type === 'removed') this.#onRemoved(query);
@@ -206,7 +165,7 @@ export class Engine implements Attachment {
   }
 
   isLive(queryHash: string): boolean | null {
-    return this.#keeper.isLive(queryHash);
+    return this.#first((keeper) => keeper.isLive(queryHash));
   }
 
   onLiveChange(listener: () => void): () => void {
@@ -219,14 +178,14 @@ export class Engine implements Attachment {
   }
 
   positionOf(queryHash: string): Position | null {
-    return this.#keeper.positionOf(queryHash);
+    return this.#first((keeper) => keeper.positionOf(queryHash));
   }
 
   detach(): void {
     this.#detached = true;
     for (const { stop } of this.#watches) stop();
     this.#watches.clear();
-    this.#keeper.close();
+    for (const keeper of this.#all()) keeper.close();
     this.#unsubscribeCache();
     if (attachments.get(this.queryClient) === this) attachments.delete(this.queryClient);
   }
@@ -255,20 +214,17 @@ export class Engine implements Attachment {
 
   /** A watched table's, or that of a query's rows: the same change may come by both. */
   onStreamChange(change: Change): void {
-    const { table, position } = change;
-    const id = `${table}@${position}`;
-    if (position !== null) {
-      if (this.#told.has(id)) return;
-      this.#told.add(id);
-      if (this.#told.size > toldMax) this.#told.delete(this.#told.values().next().value!);
-    }
+    if (!this.#told.isNew(change)) return;
     this.#options.onChange?.(change);
   }
 
   /** An answer of the default read: what to put into the cache for it. */
   settleAnswer(query: Query | undefined, rows: unknown, position: Position | null): unknown {
     if (!query || this.#detached) return rows;
-    const settled = this.#keeper.reconcile(query, rows, position);
+    const settled = this.#keepers.rows?.reconcile(query, rows, position) ?? {
+      data: rows,
+      whole: position !== null,
+    };
     if (settled === 'older') return this.overlay.baseOf(query.queryHash);
     const known = this.#results.get(query.queryHash) ?? null;
     if (position === null || known === null || isAfter(position, known)) {
@@ -276,6 +232,31 @@ export class Engine implements Attachment {
     }
     if (!settled.whole) this.noteResult(query.queryHash, null);
     return settled.data;
+  }
+
+  /** What keeps the queries of a kind; loaded once, and not before one is used. */
+  keeper<Kind extends keyof Keepers>(kind: Kind): Promise<Keepers[Kind]> {
+    const part = () => (kind === 'rows' ? import('./keeper.js') : import('./named.js'));
+    return (this.#loading[kind] ??= part().then(
+      ({ keeperOf }) => (this.#keepers[kind] = keeperOf(this) as Keepers[Kind]),
+      (error: unknown) => {
+        delete this.#loading[kind];
+        throw error;
+      },
+    ));
+  }
+
+  #all(): Keeper<never>[] {
+    return Object.values(this.#keepers) as Keeper<never>[];
+  }
+
+  /** The answer of the keeper that has one. */
+  #first<T>(of: (keeper: Keeper<never>) => T | null): T | null {
+    for (const keeper of this.#all()) {
+      const told = of(keeper);
+      if (told !== null) return told;
+    }
+    return null;
   }
 
   #show(run: () => void): void {
@@ -289,13 +270,21 @@ export class Engine implements Attachment {
 
   #onObserved(query: Query): void {
     const spec = specOf(query);
-    if (spec) this.#keeper.add(query, spec);
+    if (!spec) return;
+    const kind = 'query' in spec ? 'named' : 'rows';
+    const cache = this.queryClient.getQueryCache();
+    const add = (keeper: Keeper<any>) =>
+      this.#detached || cache.get(query.queryHash) !== query || keeper.add(query, spec);
+    const loaded = this.#keepers[kind];
+    if (loaded) add(loaded);
+    // Without it the query is read and not followed, until it is observed again.
+    else this.keeper(kind).then(add, () => {});
   }
 
   #onRemoved(query: Query): void {
     this.#results.delete(query.queryHash);
     this.#floors.delete(query.queryHash);
-    this.#keeper.remove(query.queryHash);
+    for (const keeper of this.#all()) keeper.remove(query.queryHash);
     this.overlay.forget(query.queryHash);
   }
 
@@ -340,6 +329,8 @@ export class Engine implements Attachment {
   #isStale(query: Query): boolean {
     const mark = this.#marks.get(query);
     if (!mark) return false;
+    // Whatever concerns a named query is pushed.
+    if (mark.position !== null && this.#keepers.named?.isLive(query.queryHash)) return false;
     const result = this.#results.get(query.queryHash);
     if (mark.position !== null && result !== undefined && query.state.fetchStatus === 'idle') {
       const order = comparePositions(result, mark.position);
@@ -382,49 +373,20 @@ export class Engine implements Attachment {
     );
   }
 
-  /**
-   * Resolves when every entry that the patch touches shows what was acknowledged: its rows stand at
-   * `position` or later, or a read that began after the acknowledgement has ended.
-   */
-  #confirm = (patch: Patch, position: Position | null): Promise<'synced' | 'unconfirmed'> => {
-    const acknowledged = ++this.#seq;
-    const confirmMs = this.#options.confirmMs ?? 1_500;
-    const missing = () => {
-      const cache = this.queryClient.getQueryCache();
-      return [...patch.touched].flatMap((hash) => {
-        const query = cache.get(hash);
-        if (!query || !query.isActive()) return [];
-        const at = position === null ? null : this.#keeper.positionOf(hash);
-        if (position !== null && at !== null) return isAfter(position, at) ? [query] : [];
-        const readSince = (this.#started.get(query) ?? 0) > acknowledged;
-        return readSince && query.state.fetchStatus === 'idle' ? [] : [query];
-      });
-    };
-    const read = () =>
-      this.#mark(
-        missing().map((query) => query.queryKey),
-        null,
-      );
-    // Entries that are not active read again when they are shown.
-    for (const hash of patch.touched) {
-      const query = this.queryClient.getQueryCache().get(hash);
-      if (query && !query.isActive()) query.invalidate();
-    }
-    return new Promise((resolve) => {
-      const finish = (outcome: 'synced' | 'unconfirmed') => {
-        clearTimeout(soon);
-        clearTimeout(late);
-        this.#confirming.delete(check);
-        resolve(outcome);
-      };
-      const check = () => missing().length === 0 && finish('synced');
-      const kept = [...patch.touched].every((hash) => this.#keeper.isLive(hash) === true);
-      const soon = setTimeout(read, position !== null && kept ? confirmMs : 0);
-      const late = setTimeout(() => finish('unconfirmed'), confirmMs * 4);
-      this.#confirming.add(check);
-      check();
-    });
+  #confirm = async (patch: Patch, position: Position | null) => {
+    const seq = ++this.#seq;
+    const { confirmPatch } = await import('./confirm.js');
+    return confirmPatch(this, patch, position, seq);
   };
+
+  readSince(query: Query, seq: number): boolean {
+    return (this.#started.get(query) ?? 0) > seq && query.state.fetchStatus === 'idle';
+  }
+
+  onProgress(check: () => void): () => void {
+    this.#confirming.add(check);
+    return () => this.#confirming.delete(check);
+  }
 
   #checkConfirmations(): void {
     for (const check of [...this.#confirming]) check();
@@ -440,7 +402,7 @@ function isKeyList(watched: TableKeys): watched is readonly QueryKey[] {
   return Array.isArray(watched);
 }
 
-function specOf(query: Query): RowsSpec | null {
-  const meta = query.meta as { tidewire?: RowsSpec } | undefined;
+function specOf(query: Query): RowsSpec | NamedSpec | null {
+  const meta = query.meta as { tidewire?: RowsSpec | NamedSpec } | undefined;
   return meta?.tidewire ?? null;
 }

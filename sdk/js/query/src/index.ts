@@ -4,12 +4,13 @@
  * `attachQueryClient` invalidates keys when their tables change; `realtimeQueryOptions` makes
  * ordinary query options whose rows are followed while the query exists.
  */
+export { attachmentOf, attachQueryClient } from './attach.js';
+export type { Attachment, AttachOptions, TableKeys } from './attachment.js';
 export {
-  attachmentOf,
-  attachQueryClient,
-  type Attachment,
-  type AttachOptions,
-  type TableKeys,
-} from './attach.js';
-export { realtimeQueryOptions, type RealtimeQuery } from './options.js';
+  realtimeQueryOptions,
+  type NamedRealtimeQuery,
+  type RealtimeOptions,
+  type RealtimeQuery,
+} from './options.js';
+export type { NamedSpec } from './named.js';
 export type { RowsSpec } from './rows.js';

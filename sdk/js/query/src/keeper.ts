@@ -1,37 +1,11 @@
-import { notifyManager, type Query, type QueryClient } from '@tanstack/query-core';
-import {
-  filterOf,
-  type Change,
-  type Client,
-  type Position,
-  type Subscription,
-} from '@tidewire/client';
-import type { Overlay } from '@tidewire/client/optimistic';
-import { applyChanges, isAfter, RecentChanges, type RowsSpec } from './rows.js';
+import { notifyManager, type Query } from '@tanstack/query-core';
+import { filterOf, type Change, type Position, type Subscription } from '@tidewire/client';
+import type { Keeper, KeeperHost } from './host.js';
+import { isAfter } from './position.js';
+import { applyChanges, RecentChanges, type RowsSpec } from './rows.js';
 
 /** A change this young may be followed by others of its commit, milliseconds. */
 const arrivingMs = 3;
-
-/** What the keeper needs of the engine that it serves. */
-export interface KeeperHost {
-  readonly client: Client;
-  readonly queryClient: QueryClient;
-  readonly overlay: Overlay;
-  /** How long changes are gathered so that those of one commit show together, milliseconds. */
-  readonly frameMs: number;
-  /** The data contains every change up to here; null where that is not known. */
-  resultPosition(queryHash: string): Position | null;
-  /** The latest position that was ever shown; answers from before it are not. */
-  floorOf(queryHash: string): Position | null;
-  noteResult(queryHash: string, position: Position | null): void;
-  /** The query may lack something that happened at `position`. */
-  markQuery(query: Query, position: Position | null): void;
-  onStreamChange(change: Change<any>): void;
-  /** A stream became live, or is no longer. */
-  onLive(): void;
-  /** Gathered changes are shown now. */
-  onShown(): void;
-}
 
 interface Kept {
   readonly query: Query;
@@ -54,7 +28,7 @@ interface Stream {
  * older than what is shown is not shown; an answer that lacks changes that came while it was on its
  * way gets them. The changes of one commit, in all queries, are shown together.
  */
-export class RowsKeeper {
+export class RowsKeeper implements Keeper<RowsSpec> {
   #host: KeeperHost;
   #kept = new Map<string, Kept>();
   #streams = new Map<string, Stream>();
@@ -64,10 +38,6 @@ export class RowsKeeper {
 
   constructor(host: KeeperHost) {
     this.#host = host;
-  }
-
-  keeps(query: Query): boolean {
-    return this.#kept.has(query.queryHash);
   }
 
   /** Whether the query's stream is live now; null for a query that is not kept. */
@@ -238,3 +208,5 @@ export class RowsKeeper {
     return next;
   }
 }
+
+export const keeperOf = (host: KeeperHost): RowsKeeper => new RowsKeeper(host);

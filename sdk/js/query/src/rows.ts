@@ -1,4 +1,5 @@
-import { comparePositions, type Change, type Position, type SelectQuery } from '@tidewire/client';
+import type { Change, Position, SelectQuery } from '@tidewire/client';
+import { isAfter } from './position.js';
 
 /** How a query's rows are kept true by the changes of their table. */
 export interface RowsSpec extends SelectQuery {
@@ -171,11 +172,4 @@ export class RecentChanges {
     if (this.#trimmedTo !== null && isAfter(this.#trimmedTo, position)) return null;
     return this.#changes.filter((change) => isAfter(change.position, position));
   }
-}
-
-/** Whether `a` is later than `b`; true when they cannot be compared. */
-export function isAfter(a: Position | null, b: Position | null): boolean {
-  if (a === null || b === null) return true;
-  const order = comparePositions(a, b);
-  return order === null || order > 0;
 }

@@ -3,16 +3,17 @@
  * `@tidewire/react/hooks`; those of this entry alone use TanStack Query.
  */
 export * from './hooks.js';
+export { useAttachment } from './attachment.js';
+export type { Fallback } from './fallback.js';
+export type { NamedSyncState, UseNamedQueryOptions, UseNamedQueryResult } from './named.js';
 export {
   createEntityHooks,
-  useAttachment,
   useAutoRefreshOnSync,
   useOptimisticMutation,
   usePendingMutations,
   useRealtimeQuery,
   type EntityHooks,
   type EntityQueryOptions,
-  type Fallback,
   type RefreshTarget,
   type SyncState,
   type UseOptimisticMutationResult,

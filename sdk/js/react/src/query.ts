@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import {
   hashKey,
   useMutation,
@@ -13,53 +13,33 @@ import {
 } from '@tanstack/react-query';
 import {
   filterOf,
-  type Client,
   type Entities,
   type Entity,
   type Position,
   type SelectQuery,
 } from '@tidewire/client';
 import type { MutationPhase, OptimisticMutation } from '@tidewire/client/optimistic';
-import { pollIntervalOf, toKey, type PagePolicy } from '@tidewire/client/refresh';
-import {
-  attachmentOf,
-  attachQueryClient,
-  realtimeQueryOptions,
-  type Attachment,
-} from '@tidewire/query';
+import type { QueryName, QueryRow } from '@tidewire/client/queries';
+import { toKey } from '@tidewire/client/refresh';
+import { realtimeQueryOptions, type Attachment } from '@tidewire/query';
+import { useAttachment } from './attachment.js';
 import { useConnectionStatus } from './connection.js';
 import { useTidewire } from './context.js';
+import { pollInterval, type Fallback, type Polling } from './fallback.js';
 import {
   useSmartRefresh,
   type SmartRefreshHookOptions,
   type UseSmartRefresh,
 } from './freshness.js';
+import { useNamedQuery, type UseNamedQueryOptions, type UseNamedQueryResult } from './named.js';
 import { useLatest } from './tracked.js';
 import { filtersOf, type Where } from './where.js';
-
-/** The attachment of the nearest query client; made where there is none. */
-export function useAttachment(): Attachment {
-  const client = useTidewire();
-  const queryClient = useQueryClient();
-  return useMemo(() => attached(client, queryClient), [client, queryClient]);
-}
-
-function attached(client: Client, queryClient: QueryClient): Attachment {
-  const known = attachmentOf(queryClient);
-  return known?.client === client ? known : attachQueryClient(client, queryClient);
-}
-
-/** Poll while nothing is pushed: from `minMs`, growing while nothing changes, to `maxMs`. */
-export interface Fallback {
-  readonly interval?: number;
-  readonly minMs?: number;
-  readonly maxMs?: number;
-}
 
 export interface UseRealtimeQueryOptions<Data>
   extends
     Omit<UseQueryOptions<Data, Error, Data, QueryKey>, 'queryKey' | 'queryFn' | 'select'>,
-    Pick<SelectQuery, 'order' | 'limit'> {
+    Pick<SelectQuery, 'order' | 'limit'>,
+    Polling {
   readonly queryKey: QueryKey;
   /** By default the entity's table is read. With one of your own its changes make it stale. */
   readonly queryFn?: QueryFunction<Data, QueryKey>;
@@ -71,8 +51,6 @@ export interface UseRealtimeQueryOptions<Data>
   readonly realtimeFilter?: Where | string;
   /** One row or null instead of a list. */
   readonly single?: boolean;
-  readonly fallback?: Fallback | false;
-  readonly policy?: PagePolicy;
 }
 
 export interface SyncState {
@@ -85,10 +63,27 @@ export interface SyncState {
 export type UseRealtimeQueryResult<Data> = UseQueryResult<Data> & { readonly sync: SyncState };
 
 /**
+ * `useQuery` of a named query, kept live by what the server pushes of it: rows, position and, with
+ * `onDiff`, the differences. While nothing is pushed it polls.
+ */
+export function useRealtimeQuery<Name extends QueryName>(
+  options: UseNamedQueryOptions<Name>,
+): UseNamedQueryResult<QueryRow<Name>>;
+/**
  * `useQuery`, kept live. Rows of the entity are written in place as they change; with a `queryFn`
  * of your own the query is read again when its entity changes. While nothing is pushed it polls.
  */
 export function useRealtimeQuery<Data = Record<string, unknown>[]>(
+  options: UseRealtimeQueryOptions<Data>,
+): UseRealtimeQueryResult<Data>;
+export function useRealtimeQuery(
+  options: UseRealtimeQueryOptions<any> | UseNamedQueryOptions<any>,
+): unknown {
+  // A component asks for one kind, always.
+  return 'query' in options ? useNamedQuery(options) : useEntityQuery(options);
+}
+
+function useEntityQuery<Data>(
   options: UseRealtimeQueryOptions<Data>,
 ): UseRealtimeQueryResult<Data> {
   const {
@@ -130,13 +125,7 @@ export function useRealtimeQuery<Data = Record<string, unknown>[]>(
     staleTime: live ? Infinity : 2_000,
     refetchOnWindowFocus: !live,
     refetchOnReconnect: !live,
-    refetchInterval: (query) => {
-      if (policy) {
-        const interval = pollIntervalOf(policy, query.state.data, live);
-        if (interval !== false || live) return interval;
-      }
-      return live || fallback === false ? false : fallbackInterval(fallback, query);
-    },
+    refetchInterval: (query) => pollInterval({ fallback, ...(policy && { policy }) }, query, live),
     ...rest,
     queryKey: rest.queryKey,
   } as UseQueryOptions<Data, Error, Data, QueryKey>);
@@ -191,21 +180,6 @@ function useWatch(
     });
   }, [attachment, enabled, table, schema, filter, keyText, key]);
 }
-
-/** Grows with each answer that changed nothing; back to the start after one that did. */
-function fallbackInterval(
-  { interval, minMs = interval ?? 15_000, maxMs = Math.max(minMs, 120_000) }: Fallback,
-  query: { state: { dataUpdateCount: number; data: unknown } },
-): number {
-  const known = quiet.get(query);
-  const { data, dataUpdateCount } = query.state;
-  if (!known || known.data !== data) {
-    quiet.set(query, { data, since: dataUpdateCount });
-    return minMs;
-  }
-  return Math.min(maxMs, Math.round(minMs * 1.5 ** (dataUpdateCount - known.since)));
-}
-const quiet = new WeakMap<object, { data: unknown; since: number }>();
 
 function filtersFrom(filter: Where | string | undefined): Record<string, string> {
   if (typeof filter !== 'string') return filtersOf(filter);

@@ -4,6 +4,7 @@
  */
 export {
   createRealtimeSWR,
+  type RealtimeNamedQuery,
   type RealtimeSWR,
   type RealtimeTable,
   type UseOptimisticSWRMutation,

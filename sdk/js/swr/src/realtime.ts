@@ -22,7 +22,9 @@ import {
   type OptimisticMutation,
   type Patch,
 } from '@tidewire/client/optimistic';
+import type { ArgsOf, QueryName, QueryRow } from '@tidewire/client/queries';
 import { pollIntervalOf, type PagePolicy } from '@tidewire/client/refresh';
+import { namedRows, readNamed } from './named.js';
 
 /** The rows that a key shows. */
 export interface RealtimeTable<Row extends object> extends LiveOptions<Row> {
@@ -30,6 +32,15 @@ export interface RealtimeTable<Row extends object> extends LiveOptions<Row> {
   /** How often the page asks by itself, beside what is pushed. */
   readonly policy?: PagePolicy;
 }
+
+/** A query of the server's catalogue that a key shows. */
+export interface RealtimeNamedQuery<Name extends QueryName> {
+  readonly query: Name;
+  readonly args: ArgsOf<Name>;
+  readonly policy?: PagePolicy;
+}
+
+type UseRealtimeSWR<Row> = SWRResponse<readonly Row[]> & { readonly isLive: boolean };
 
 export interface UseOptimisticSWRMutation<Vars, Result> {
   trigger(vars: Vars): Promise<Result>;
@@ -39,12 +50,18 @@ export interface UseOptimisticSWRMutation<Vars, Result> {
 }
 
 export interface RealtimeSWR {
+  /** `useSWR` whose data is the live rows of a named query; the fetcher is its read. */
+  useRealtimeSWR<Name extends QueryName>(
+    key: Key,
+    query: RealtimeNamedQuery<Name>,
+    config?: SWRConfiguration<readonly QueryRow<Name>[]>,
+  ): UseRealtimeSWR<QueryRow<Name>>;
   /** `useSWR` whose data is the live rows of a table; the fetcher is the table's read. */
   useRealtimeSWR<Row extends object>(
     key: Key,
     table: RealtimeTable<Row>,
     config?: SWRConfiguration<readonly Row[]>,
-  ): SWRResponse<readonly Row[]> & { readonly isLive: boolean };
+  ): UseRealtimeSWR<Row>;
   /** For `use: [realtime.refreshOn('videos')]`: revalidates a key of your own on changes. */
   refreshOn(table: string, options?: { filter?: string; schema?: string }): Middleware;
   /** A change that shows at once, and goes when the server's data has it or refuses it. */
@@ -133,20 +150,24 @@ export function createRealtimeSWR(client: Client, options: RealtimeSWROptions = 
   return {
     mutations,
 
-    useRealtimeSWR(key, { table, policy, ...live }, config = {}) {
+    useRealtimeSWR(
+      key: Key,
+      { policy, ...shown }: RealtimeTable<any> | RealtimeNamedQuery<any>,
+      config: SWRConfiguration<any> = {},
+    ) {
       const { cache, mutate } = useSWRConfig();
       const hash = unstable_serialize(key);
       const [isLive, setLive] = useState(false);
-      const identity = JSON.stringify([table, live]);
-      const newest = useRef({ key, live });
+      const identity = JSON.stringify(shown);
+      const newest = useRef({ key, shown });
       useEffect(() => {
-        newest.current = { key, live };
+        newest.current = { key, shown };
       });
       useEffect(() => {
         if (!hash) return;
         let entry = followed.get(hash);
         if (!entry) {
-          const rows = client.live<any>(table, newest.current.live);
+          const rows = follow(client, newest.current.shown);
           const own = newest.current.key as Followed['key'];
           entry = {
             key: own,
@@ -175,15 +196,15 @@ export function createRealtimeSWR(client: Client, options: RealtimeSWROptions = 
             held.rows!.close();
           });
         };
-      }, [hash, identity, table, cache, mutate]);
+      }, [hash, identity, cache, mutate]);
       const fetcher = useCallback(async () => {
         const entry = followed.get(hash);
         if (entry?.rows && entry.rows.snapshot.status !== 'loading') {
           await entry.rows.refresh();
           return overlay.baseOf(hash) as readonly any[];
         }
-        return (await client.select<any>(table, newest.current.live)).rows;
-      }, [hash, table]);
+        return readOnce(client, newest.current.shown);
+      }, [hash]);
       const result = useSWR<readonly any[]>(key, fetcher, {
         ...config,
         // While rows are pushed, the clock and the focus have nothing to add.
@@ -268,6 +289,20 @@ export function createRealtimeSWR(client: Client, options: RealtimeSWROptions = 
       return { trigger, phase, error, isMutating: phase === 'queued' || phase === 'sending' };
     },
   };
+}
+
+type Shown = RealtimeTable<any> | RealtimeNamedQuery<any>;
+
+function follow(client: Client, shown: Shown): LiveRows<any> {
+  if ('query' in shown) return namedRows(client, shown.query, shown.args);
+  const { table, ...live } = shown;
+  return client.live<any>(table, live);
+}
+
+async function readOnce(client: Client, shown: Shown): Promise<readonly any[]> {
+  if ('query' in shown) return readNamed(client, shown.query, shown.args);
+  const { table, ...live } = shown;
+  return (await client.select<any>(table, live)).rows;
 }
 
 const hashOf = (key: unknown): string => unstable_serialize(key as Key);

@@ -3,6 +3,7 @@ import { TidewireProvider } from '@tidewire/react/hooks';
 import type { ReactNode } from 'react';
 import useSWR, { SWRConfig } from 'swr';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { LiveServer } from '../../client/test/live-server.js';
 import { FakeClient, render, settle, shows, type Rendered } from '../../react/test/support.js';
 import {
   createRealtimeSWR,
@@ -121,4 +122,37 @@ it('ends its subscription with the last component', async () => {
   page = null;
   await settle();
   expect(fake.open).toHaveLength(0);
+});
+
+it('keeps a named query live under a key: pushed, stale when cut, resumed', async () => {
+  const server = new LiveServer();
+  Object.assign(fake, server.client);
+  server.commit([{ id: 1, n: 0 }]);
+  server.join();
+  const args = { limit: 5 };
+  await show(() => {
+    const { data, isLive } = realtime.useRealtimeSWR('items', { query: 'items', args });
+    return <p>{`${isLive} ${data?.map((row) => `${row['id']}:${row['n']}`).join()}`}</p>;
+  });
+  const deliver = async () => {
+    for (let quiet = 0; quiet < 5;) {
+      quiet = server.arrive() || server.answerRead() ? 0 : quiet + 1;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  };
+  await vi.waitFor(() => expect(server.opens).toBeGreaterThan(0));
+  await deliver();
+  await shows(page, 'true 1:0');
+  server.commit([
+    { id: 2, n: 1 },
+    { id: 1, n: 0 },
+  ]);
+  await deliver();
+  await shows(page, 'true 2:1,1:0');
+  server.cut();
+  await shows(page, 'false 2:1,1:0');
+  server.commit([{ id: 2, n: 2 }]);
+  server.join();
+  await deliver();
+  await shows(page, 'true 2:2');
 });
