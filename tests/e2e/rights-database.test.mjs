@@ -19,11 +19,11 @@ create schema auth;
 create function auth.uid() returns uuid language sql stable as
   $$ select (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid $$;
 create table members(org int, who uuid, level int, primary key (org, who));
-create function belongs(wanted int, least int) returns boolean language plpgsql stable
+create function belongs(wanted int, at_least int) returns boolean language plpgsql stable
   security definer as $$ declare found_level int; begin
     select m.level into found_level from members m where m.org = wanted and m.who = auth.uid();
     if found_level = 99 then raise 'no access today'; end if;
-    return coalesce(found_level, 0) >= least;
+    return coalesce(found_level, 0) >= at_least;
   end $$;
 create table docs(id int primary key, org int, title text, tags text[], span int4range,
   shout text generated always as (upper(title)) stored);
