@@ -8,19 +8,26 @@
 //                            "lost" or "twice"
 //   POST /control/hooks      { url }: where webhooks go; null: nowhere
 //   POST /control/misbehave  { workspace?, path?, mode, times?, … }; mode null ends it. Modes: 429
-//                            (retryAfter), 500, 401, html, cut, slow (ms), loop, elsewhere, short
+//                            (retryAfter), 500, 401, html, cut, slow (ms), loop, elsewhere, short;
+//                            of statistics also wrong (add) and partial
 //   GET  /control/truth      { workspace: { sent, replied, interested, unsubscribed, bounced, leads } }
 //   GET  /control/requests   every API request since the start
 import http from 'node:http';
 
 const pageSize = 15;
+const dayOf = new Intl.DateTimeFormat('sv-SE', { timeZone: 'America/New_York' }); // 2026-01-31
 export const firstWorkspace = 37;
 export const workspaceCount = 24;
 
 export function createOutreachPlatform({ hooks = null } = {}) {
   const workspaces = new Map();
   for (let i = 0; i < workspaceCount; ++i) {
-    workspaces.set(firstWorkspace + i, { replies: [], sent: [], leads: new Map(), states: new Map() });
+    workspaces.set(firstWorkspace + i, {
+      replies: [],
+      sent: [],
+      leads: new Map(),
+      states: new Map(),
+    });
   }
   const faults = [];
   const requests = [];
@@ -66,7 +73,14 @@ export function createOutreachPlatform({ hooks = null } = {}) {
     const space = workspaces.get(workspace);
     const lead = leadOf(workspace, number);
     const id = nextId++;
-    const reply = { id, uuid: `reply-${id}`, lead_id: lead.id, date_received: at, from_email_address: lead.email, interested: kind === 'interested' };
+    const reply = {
+      id,
+      uuid: `reply-${id}`,
+      lead_id: lead.id,
+      date_received: at,
+      from_email_address: lead.email,
+      interested: kind === 'interested',
+    };
     if (kind === 'replied') space.replies.push(reply);
     // Marking changes the reply that is there; it sends no second one.
     const marked = space.replies.findLast((r) => r.lead_id === lead.id) ?? reply;
@@ -74,18 +88,39 @@ export function createOutreachPlatform({ hooks = null } = {}) {
       if (marked === reply) space.replies.push(reply);
       marked.interested = true;
     }
-    if (kind === 'sent') space.sent.push({ id, lead_id: lead.id, campaign_id: 5, sender_email_id: 3, sent_at: at });
-    if (kind === 'unsubscribed' || kind === 'bounced') Object.assign(lead, { status: kind, updated_at: at });
+    if (kind === 'sent')
+      space.sent.push({ id, lead_id: lead.id, campaign_id: 5, sender_email_id: 3, sent_at: at });
+    if (kind === 'unsubscribed' || kind === 'bounced')
+      Object.assign(lead, { status: kind, updated_at: at });
     const key = `${kind}:${kind === 'sent' || kind === 'replied' ? id : lead.id}`;
     space.states.set(key, kind);
     if (webhook === 'lost') return;
-    const types = { sent: 'EMAIL_SENT', replied: 'CONTACT_REPLIED', interested: 'LEAD_INTERESTED', unsubscribed: 'CONTACT_UNSUBSCRIBED', bounced: 'EMAIL_BOUNCED' };
+    const types = {
+      sent: 'EMAIL_SENT',
+      replied: 'CONTACT_REPLIED',
+      interested: 'LEAD_INTERESTED',
+      unsubscribed: 'CONTACT_UNSUBSCRIBED',
+      bounced: 'EMAIL_BOUNCED',
+    };
     const told = kind === 'interested' ? marked : reply;
     const event = {
-      event: { type: types[kind], name: types[kind], instance_url: 'https://outreach.example', workspace_id: workspace, workspace_name: nameOf(workspace), timestamp: at },
+      event: {
+        type: types[kind],
+        name: types[kind],
+        instance_url: 'https://outreach.example',
+        workspace_id: workspace,
+        workspace_name: nameOf(workspace),
+        timestamp: at,
+      },
       data: {
         lead: { ...lead, unsubscribed_at: at },
-        reply: { id: told.id, uuid: told.uuid, date_received: told.date_received, from_name: 'Lead', from_email_address: lead.email },
+        reply: {
+          id: told.id,
+          uuid: told.uuid,
+          date_received: told.date_received,
+          from_name: 'Lead',
+          from_email_address: lead.email,
+        },
         campaign: { id: 5, name: 'Autumn' },
         sender_email: { id: 3, email: 'sales@example.com', name: 'Sales' },
         email: { subject: 'Hello', sent_at: at, bounced_at: at },
@@ -101,15 +136,36 @@ export function createOutreachPlatform({ hooks = null } = {}) {
   };
 
   const faultOf = (workspace, path) => {
-    const at = faults.findIndex((f) => (!f.workspace || f.workspace === workspace) && (!f.path || path.startsWith(f.path)));
+    const at = faults.findIndex(
+      (f) => (!f.workspace || f.workspace === workspace) && (!f.path || path.startsWith(f.path)),
+    );
     if (at < 0) return undefined;
     const fault = faults[at];
     if (fault.times !== undefined && --fault.times <= 0) faults.splice(at, 1);
     return fault;
   };
 
+  // What a workspace counts on the days from … to, in its zone.
+  function stats(space, from, to) {
+    const within = (at) => {
+      const day = dayOf.format(new Date(at));
+      return from <= day && day <= to;
+    };
+    const leads = [...space.leads.values()].filter((lead) => within(lead.updated_at));
+    return {
+      emails_sent: space.sent.filter((mail) => within(mail.sent_at)).length,
+      replied: space.replies.filter((reply) => within(reply.date_received)).length,
+      interested: space.replies.filter((reply) => reply.interested && within(reply.date_received))
+        .length,
+      unsubscribed: leads.filter((lead) => lead.status === 'unsubscribed').length,
+      bounced: leads.filter((lead) => lead.status === 'bounced').length,
+    };
+  }
+
   async function api(req, res, url, base) {
-    const workspace = Number(/^Bearer demo-key-(\d+)$/.exec(req.headers.authorization ?? '')?.[1] ?? 0);
+    const workspace = Number(
+      /^Bearer demo-key-(\d+)$/.exec(req.headers.authorization ?? '')?.[1] ?? 0,
+    );
     requests.push({ workspace, path: url.pathname + url.search });
     const space = workspaces.get(workspace);
     if (!space) return send(res, 401, { message: 'unauthenticated' });
@@ -118,6 +174,20 @@ export function createOutreachPlatform({ hooks = null } = {}) {
       '/api/scheduled-emails': () => space.sent.toReversed(),
       '/api/leads': () => [...space.leads.values()],
     };
+    if (url.pathname === '/api/workspaces/v1.1/stats') {
+      const fault = faultOf(workspace, url.pathname);
+      if (fault?.mode === '500' || fault?.mode === '401') return send(res, Number(fault.mode), {});
+      if (fault?.mode === 'html')
+        return send(res, 200, '<html>maintenance</html>', { 'content-type': 'text/html' });
+      const data = stats(
+        space,
+        url.searchParams.get('start_date'),
+        url.searchParams.get('end_date'),
+      );
+      if (fault?.mode === 'wrong') data.emails_sent += fault.add;
+      if (fault?.mode === 'partial') delete data.emails_sent;
+      return send(res, 200, { data });
+    }
     const list = lists[url.pathname]?.();
     if (!list) return send(res, 404, {});
     const page = Number(url.searchParams.get('page') ?? 1);
@@ -132,7 +202,12 @@ export function createOutreachPlatform({ hooks = null } = {}) {
     const fault = faultOf(workspace, url.pathname);
     switch (fault?.mode) {
       case '429':
-        return send(res, 429, {}, fault.retryAfter === undefined ? {} : { 'retry-after': String(fault.retryAfter) });
+        return send(
+          res,
+          429,
+          {},
+          fault.retryAfter === undefined ? {} : { 'retry-after': String(fault.retryAfter) },
+        );
       case '500':
       case '401':
         return send(res, Number(fault.mode), {});

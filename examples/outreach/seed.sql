@@ -7,5 +7,5 @@ on conflict do nothing;
 -- Polling is off until there is a platform to poll: start fake-platform.mjs, then
 -- `tidewire jobs resume outreach.fallback`.
 insert into scheduled_jobs(job_name, is_active) values
-  ('outreach.fallback', false), ('daily_catch_all', false)
+  ('outreach.fallback', false), ('outreach.consistency', false), ('daily_catch_all', false)
 on conflict do nothing;

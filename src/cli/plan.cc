@@ -72,10 +72,11 @@ std::vector<JobTimes> NextRuns(const app::PreparedStore& prepared, WallTime now)
       JobTimes& times = jobs.emplace_back();
       times.job = job.name;
       times.schedule = job.schedule.Text();
-      WallTime at = now;
+      std::optional<WallTime> at = now;
       for (int i = 0; i < kRunsShown; ++i) {
-        at = job.schedule.Next(at);
-        times.next.push_back(FormatTimestampMs(at));
+        at = job.schedule.Next(*at);
+        if (!at) break;
+        times.next.push_back(FormatTimestampMs(*at));
       }
     }
   }

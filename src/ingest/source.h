@@ -192,6 +192,7 @@ struct Source {
   std::vector<StreamPlan> streams;
   std::optional<FallbackPlan> fallback;
   std::vector<JobPlan> jobs;
+  std::optional<ConsistencyPlan> consistency;
   std::optional<FreshnessPlan> freshness;
   LogPlan log;
 };

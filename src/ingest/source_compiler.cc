@@ -43,6 +43,7 @@ void SourceCompiler::Run() {
   CompileEvents();
   CompileStreams();
   if (config_.fallback) CompileFallback();
+  if (config_.consistency) CompileConsistency();
   CompileJobs();
   if (config_.freshness) CompileFreshness();
   if (config_.log) CompileLog();

@@ -60,6 +60,13 @@ class SourceCompiler {
   void CompileSweep(const SweepConfig& sweep, StreamPlan& plan);
   void CompileExport(const ExportConfig& config, const config::Location& where, StreamPlan& plan);
   void CompileFallback();
+  std::vector<uint16_t> PolledStreams(std::span<const Text> names);
+  // Checks: source_compiler_checks.cc.
+  void CompileConsistency();
+  void CompileCheck(const CheckConfig& config, ConsistencyPlan& plan);
+  void CompileMirror(const CheckConfig& config, CheckPlan& plan);
+  std::optional<RowCondition> CompileCondition(const TableView& table, std::string_view text,
+                                               const config::Location& where);
   void CompileJobs();
   std::optional<RequestPlan> CompileRequest(const RequestConfig& request,
                                             const config::Location& where);

@@ -187,6 +187,21 @@ std::optional<SchedulePlan> SourceCompiler::CompileSchedule(const ScheduleConfig
   return plan;
 }
 
+// Streams whose records are read; totals have none.
+std::vector<uint16_t> SourceCompiler::PolledStreams(std::span<const Text> names) {
+  std::vector<uint16_t> streams;
+  for (const Text& name : names) {
+    const auto index = Lookup("stream", name, config_.streams);
+    if (!index) continue;
+    if (!source_.streams[*index].totals.empty()) {
+      problems_.Add(name.where, "stream " + *name + " has totals and no records");
+      continue;
+    }
+    streams.push_back(*index);
+  }
+  return streams;
+}
+
 void SourceCompiler::CompileFallback() {
   const FallbackConfig& config = *config_.fallback;
   FallbackPlan& plan = source_.fallback.emplace();
@@ -195,12 +210,15 @@ void SourceCompiler::CompileFallback() {
   plan.also_every = config.also_every;
   plan.leave_after = config.leave_when.webhook_seen;
   plan.settle = config.settle;
-  plan.missed = config.missed;
-  for (const Text& stream : config.streams) {
-    if (const auto index = Lookup("stream", stream, config_.streams)) {
-      plan.streams.push_back(*index);
-    }
+  plan.missed_level = config.missed.alert;
+  plan.missed_critical_above = config.missed.critical_above;
+  constexpr std::string_view kNames[] = {"n", "fact", "tenant.name"};
+  if (auto text = Template::Compile(*config.missed.text, kNames); text.ok()) {
+    plan.missed_text = *std::move(text);
+  } else {
+    problems_.Add(config.missed.text.where, text.error().message);
   }
+  plan.streams = PolledStreams(config.streams);
   if (!config_.webhook) {
     problems_.Add(config.streams.empty() ? config::Location() : config.streams.front().where,
                   "a fallback needs a webhook to fall back from");
@@ -231,15 +249,17 @@ void SourceCompiler::CompileJobs() {
   }
 }
 
-WallTime SchedulePlan::Next(WallTime after) const {
+std::optional<WallTime> SchedulePlan::Next(WallTime after) const {
   if (cron) return cron->Next(after, *zone);
+  if (every.count() == 0) return std::nullopt;
   const auto period = std::chrono::duration_cast<std::chrono::microseconds>(every).count();
   const int64_t count = after.time_since_epoch().count() / period + 1;
   return WallTime(std::chrono::microseconds(count * period));
 }
 
 std::string SchedulePlan::Text() const {
-  return cron ? cron->text() : "every " + config::DurationText(every);
+  if (cron) return cron->text();
+  return every.count() == 0 ? "on request" : "every " + config::DurationText(every);
 }
 
 }  // namespace tw::ingest

@@ -30,6 +30,9 @@ void SourceCompiler::CompileStream(const OrderedMap<StreamConfig>::Item& item) {
   }
   plan.records = config.records.where.known() ? *config.records : *mapping::Expression::Compile("$");
   plan.id = config.id.where.known() ? *config.id : *mapping::Expression::Compile("$.id");
+  plan.object = config.object.where.known() ? *config.object : *mapping::Expression::Compile("$");
+  if (!plan.object.IsPath()) problems_.Add(config.object.where, "object must be a path");
+  for (const auto& total : config.totals) plan.totals.push_back({total.key, *total.value});
   if (!plan.csv && !plan.records.IsPath()) {
     problems_.Add(config.records.where, "records must be a path such as $.data");
   }
@@ -93,7 +96,11 @@ void SourceCompiler::CompileObservations(const OrderedMap<StreamConfig>::Item& i
     }
     CompileStageAction({observe.stage.advance_to, observe.stage.terminal}, event);
   }
-  if (item.value.observe.empty()) {
+  if (!item.value.totals.empty()) {
+    if (!item.value.observe.empty()) {
+      problems_.Add(item.where, "stream " + item.key + ": totals are compared; observe is of records");
+    }
+  } else if (item.value.observe.empty()) {
     problems_.Add(item.where, "stream " + item.key + " writes nothing: add observe or upsert");
   }
 }

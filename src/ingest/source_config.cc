@@ -15,11 +15,10 @@ using config::Reader;
 
 // Keys of the language (ingestion spec §3) that this version does not have. '*' is any key.
 constexpr std::string_view kNotYet[] = {
-    "backfill",           "consistency",          "alerts",
+    "backfill",           "alerts",
     "tenants.discover",   "tenants.config_sync",  "webhook.registration",
     "counters.available", "events.*.notify",      "events.*.if",
-    "events.*.approx",    "fallback.quiet_alert", "streams.*.object",
-    "streams.*.totals",   "jobs.*.only_if",
+    "events.*.approx",    "fallback.quiet_alert", "jobs.*.only_if",
 };
 
 bool PathMatches(std::string_view pattern, std::string_view path) {

@@ -223,6 +223,7 @@ struct SourceConfig {
   OrderedMap<StreamConfig> streams;
   std::optional<FallbackConfig> fallback;
   OrderedMap<JobConfig> jobs;
+  std::optional<ConsistencyConfig> consistency;
   std::optional<FreshnessConfig> freshness;
   std::optional<LogConfig> log;
 };

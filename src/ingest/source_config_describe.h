@@ -254,6 +254,7 @@ constexpr void Describe(Of<SourceConfig> auto& config, auto&& field) {
   field("streams", config.streams, "What is polled.");
   field("fallback", config.fallback, "Polling in the place of webhooks that stay away.");
   field("jobs", config.jobs, "Streams that run on a schedule, for all tenants.");
+  field("consistency", config.consistency, "The source's own totals against ours.");
   field("freshness", config.freshness, "A health row per tenant.");
   field("log", config.log, "A row per delivery; required with a webhook.");
 }

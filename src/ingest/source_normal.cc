@@ -193,6 +193,32 @@ Node WithInlineUpserts(const Node& root) {
   return result;
 }
 
+// `source: STREAM` and `mirror: counters` of a check, as maps.
+Node WithLongChecks(const Node& root) {
+  const Node* consistency = root.Find("consistency");
+  const Node* checks = consistency == nullptr ? nullptr : consistency->Find("checks");
+  if (checks == nullptr || !checks->is_list()) return root;
+  std::vector<Node> items;
+  for (const Node& check : checks->items()) {
+    Node item = check;
+    if (const Node* source = check.Find("source"); source != nullptr && source->is_scalar()) {
+      Node map = Node::Map({}, source->where());
+      map.At("stream") = *source;
+      item.At("source") = std::move(map);
+    }
+    const Node* mirror = check.Find("mirror");
+    if (mirror != nullptr && mirror->is_scalar() && mirror->text() == "counters") {
+      Node map = Node::Map({}, mirror->where());
+      map.At("counters") = Node::Scalar("true", Node::Style::kPlain, mirror->where());
+      item.At("mirror") = std::move(map);
+    }
+    items.push_back(std::move(item));
+  }
+  Node result = root;
+  result.At("consistency").At("checks") = Node::List(std::move(items), checks->where());
+  return result;
+}
+
 }  // namespace
 
 std::vector<Node> SplitSources(const Node& root, Reader& reader) {
@@ -217,7 +243,7 @@ std::vector<Node> SplitSources(const Node& root, Reader& reader) {
 }
 
 Node WithShortForms(const Node& root, Reader& reader) {
-  Node node = WithStagesApart(root);
+  Node node = WithLongChecks(WithStagesApart(root));
   node = WithAuthenticationSecrets(node, reader);
   node = WithHttpClients(node);
   return WithInlineUpserts(node);

@@ -50,6 +50,12 @@ config::Shape SourceShape() {
   FieldOf(FieldOf(shape, "events").shape.element[0], "upsert") = InlineUpsert();
   FieldOf(shape, "streams").shape.element[0].fields.push_back(InlineUpsert());
 
+  config::Shape& check = FieldOf(FieldOf(shape, "consistency").shape, "checks").shape.element[0];
+  for (const char* key : {"source", "mirror"}) {
+    FieldOf(check, key).shape = {};
+    FieldOf(check, key).shape.kind = config::Shape::Kind::kAny;
+  }
+
   // What stands for an expression that is not written.
   FieldOf(FieldOf(shape, "webhook").shape, "events").default_value =
       config::Node::Scalar("$", config::Node::Style::kPlain, {});

@@ -1,7 +1,7 @@
 // The outreach example against its fake platform: webhooks that stay away are made up for by polling,
 // and both channels are one count.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,13 +12,14 @@ import {
   firstWorkspace,
   workspaceCount,
 } from '../../examples/outreach/fake-platform.mjs';
+import { exampleSql } from './examples.mjs';
 import { binary, read, startTidewire, until } from './server.mjs';
 
 const limit = { timeout: 120_000 };
 const example = fileURLToPath(new URL('../../examples/outreach', import.meta.url));
 
 // The example itself, with silence and checks in seconds instead of minutes.
-async function start(t) {
+async function start(t, { fallback = true } = {}) {
   const platform = createOutreachPlatform();
   await new Promise((done) => platform.server.listen(0, '127.0.0.1', done));
   const config = mkdtempSync(join(tmpdir(), 'tidewire-outreach-'));
@@ -42,6 +43,7 @@ async function start(t) {
     ['check: { every: 5m }', 'check: { every: 1s }'],
     ['quiet_after: 10m', 'quiet_after: 3s'],
     ['settle: 2m', 'settle: 1s'],
+    ['max_attempts: 6, base: 1s', 'max_attempts: 3, base: 1s'],
   );
   const rows = Array.from({ length: workspaceCount }, (_, i) => firstWorkspace + i)
     .map((id) => `(${id}, 'Workspace ${id}', true, 'America/New_York', 'demo-key-${id}')`)
@@ -50,7 +52,7 @@ async function start(t) {
     "  (38, 'Contoso', true, 'America/New_York', 'demo-key-38')",
     `  (38, 'Contoso', true, 'America/New_York', 'demo-key-38'),\n${rows.join(',\n')}`,
   ]);
-  edit('seed.sql', ["('outreach.fallback', false)", "('outreach.fallback', true)"]);
+  edit('seed.sql', ["('outreach.fallback', false)", `('outreach.fallback', ${fallback})`]);
   const server = await startTidewire(t, ['--config', join(config, 'tidewire.yaml')], {
     TIDEWIRE_OUTREACH_URL: `http://127.0.0.1:${platform.server.address().port}/api`,
   });
@@ -133,3 +135,51 @@ test('a server that was down catches up by itself', limit, async (t) => {
   const out = execFileSync(binary(), ['jobs', 'list', '--data', server.data], { encoding: 'utf8' });
   assert.match(out, /outreach\.fallback\s+yes/);
 });
+
+test(
+  'a difference from the platform’s own totals is read again, and a lie is not believed',
+  limit,
+  async (t) => {
+    const { platform, server } = await start(t, { fallback: false });
+    // The platform is in this process: nothing may wait for it here.
+    const look = () =>
+      new Promise((done) => {
+        const words = ['jobs', 'run', 'outreach.consistency', '--data', server.data];
+        spawn(binary(), words).on('exit', done);
+      });
+    const status = (metric = 'replies_mtd') =>
+      exampleSql(
+        server,
+        `select status from tidewire_check where tenant = '37' and metric = '${metric}'`,
+      ).trim();
+    for (let lead = 1; lead <= 40; ++lead) {
+      await platform.happen({
+        workspace: 37,
+        kind: 'replied',
+        lead,
+        webhook: lead % 5 === 0 ? 'lost' : 'sent',
+      });
+    }
+    await until(async () => (await counters(server))[37]?.replies_mtd === 32);
+    assert.equal(await look(), 0);
+    await until(async () => (await counters(server))[37]?.replies_mtd === 40, { ms: 30_000 });
+    await until(() => status() === 'ok', { ms: 30_000 });
+
+    platform.faults.push({ workspace: 37, path: '/api/workspaces', mode: 'html' });
+    assert.equal(await look(), 1);
+    assert.equal(status(), 'unknown');
+    platform.faults.length = 0;
+    platform.faults.push({ workspace: 37, path: '/api/workspaces', mode: 'partial' });
+    assert.equal(await look(), 0); // What is not provided is not zero.
+    assert.equal(status(), 'ok');
+    platform.faults.length = 0;
+    platform.faults.push({ workspace: 37, path: '/api/workspaces', mode: 'wrong', add: 1000 });
+    assert.equal(await look(), 0);
+    assert.equal(status('emails_sent_mtd'), 'critical');
+    platform.faults.length = 0;
+    assert.equal(await look(), 0);
+    assert.equal(status('emails_sent_mtd'), 'ok');
+    assert.equal((await counters(server))[37].replies_mtd, 40);
+    assert.equal((await counters(server))[37].emails_sent_mtd, 0);
+  },
+);

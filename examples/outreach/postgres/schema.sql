@@ -134,4 +134,4 @@ insert into client_registry(bison_workspace_id, workspace_name, timezone, bison_
 -- Polling is off until there is a platform to poll: start ../fake-platform.mjs, then
 -- `tidewire jobs resume outreach.fallback --config …`.
 insert into scheduled_jobs(job_name, is_active) values
-  ('outreach.fallback', false), ('daily_catch_all', false);
+  ('outreach.fallback', false), ('outreach.consistency', false), ('daily_catch_all', false);

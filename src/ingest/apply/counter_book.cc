@@ -102,6 +102,16 @@ Result<int64_t> CounterBook::Follow(uint16_t source, const TenantContext& tenant
   return change;
 }
 
+Result<int64_t> CounterBook::Shown(uint16_t source, const TenantContext& tenant,
+                                   std::string_view metric, std::string_view from,
+                                   std::string_view to, WallTime now) {
+  TW_ASSIGN_OR_RETURN(const std::vector<Value> key,
+                      DayKeyOf(source, tenant, kAdjustmentChannel, now));
+  TW_ASSIGN_OR_RETURN(const DayCount count,
+                      days_.effects().SumDays(source, key, metric, from, to));
+  return count.facts + count.adjusted;
+}
+
 Status CounterBook::OpenMonth(uint16_t source, const TenantContext& tenant, std::string_view day,
                               WallTime now) {
   return WriteMonth(source, tenant, kRolloverChannel, day, {}, now);

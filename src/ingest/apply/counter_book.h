@@ -43,6 +43,10 @@ class CounterBook {
   Result<int64_t> Follow(uint16_t source, const TenantContext& tenant, std::string_view metric,
                          std::string_view day, int64_t total, WallTime now);
 
+  // What we show for the days `from` … `to`: facts and adjustments.
+  Result<int64_t> Shown(uint16_t source, const TenantContext& tenant, std::string_view metric,
+                        std::string_view from, std::string_view to, WallTime now);
+
   void Clear() { sums_.clear(); }
 
   // What a day's count changed by.

@@ -90,6 +90,10 @@ class DayEffects {
   // `key` as for Effects::AddToDay. A row that does not exist counts zero.
   virtual Result<DayCount> ReadDay(uint16_t source, std::span<const Value> key,
                                    std::string_view metric, std::string_view day) = 0;
+  // The sum over the days `from` … `to`.
+  virtual Result<DayCount> SumDays(uint16_t source, std::span<const Value> key,
+                                   std::string_view metric, std::string_view from,
+                                   std::string_view to) = 0;
   virtual Status WriteAdjusted(uint16_t source, std::span<const Value> key, std::string_view metric,
                                std::string_view day, int64_t adjusted) = 0;
 };

@@ -217,6 +217,30 @@ Result<DayCount> PostgresDays::ReadDay(uint16_t source, std::span<const Value> k
   return DayCount{rows.Int(0, 0), rows.Int(0, 1)};
 }
 
+Result<DayCount> PostgresDays::SumDays(uint16_t source, std::span<const Value> key,
+                                       std::string_view metric, std::string_view from,
+                                       std::string_view to) {
+  const CounterPlan& plan = *sources_[source]->counters;
+  std::string condition;
+  size_t number = 0;
+  for (const ColumnBinding& column : plan.day_key) {
+    condition += QuoteIdentifier(column.column) + " = $" + std::to_string(++number) + " and ";
+  }
+  Parameters parameters;
+  parameters.Add(key);
+  parameters.Add(metric);
+  parameters.Add(from);
+  parameters.Add(to);
+  TW_ASSIGN_OR_RETURN(
+      const auto rows,
+      session_.Query("select coalesce(sum(n), 0)::bigint, coalesce(sum(adjusted), 0)::bigint from " +
+                         QualifiedName(plan.day_table) + " where " + condition + "metric = $" +
+                         std::to_string(number + 1) + " and local_day between $" +
+                         std::to_string(number + 2) + " and $" + std::to_string(number + 3),
+                     parameters.views()));
+  return DayCount{rows.Int(0, 0), rows.Int(0, 1)};
+}
+
 Status PostgresDays::WriteAdjusted(uint16_t source, std::span<const Value> key,
                                    std::string_view metric, std::string_view day,
                                    int64_t adjusted) {

@@ -35,6 +35,8 @@ class PostgresDays final : public DayEffects {
   Status SetFolding(bool folding) override;
   Result<DayCount> ReadDay(uint16_t source, std::span<const Value> key, std::string_view metric,
                            std::string_view day) override;
+  Result<DayCount> SumDays(uint16_t source, std::span<const Value> key, std::string_view metric,
+                           std::string_view from, std::string_view to) override;
   Status WriteAdjusted(uint16_t source, std::span<const Value> key, std::string_view metric,
                        std::string_view day, int64_t adjusted) override;
 

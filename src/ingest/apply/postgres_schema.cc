@@ -177,6 +177,18 @@ create table if not exists tidewire.request(
 );
 create index if not exists request_open on tidewire.request(id) where done_at is null;
 
+create table if not exists tidewire.check(
+  source text not null,
+  name text not null,
+  tenant text not null,
+  metric text not null,
+  status text not null,
+  source_total bigint,
+  mirror_total bigint,
+  checked_at timestamptz not null,
+  primary key(source, name, tenant, metric)
+);
+
 create table if not exists tidewire.alert(
   id bigint generated always as identity primary key,
   rule text not null,

@@ -60,7 +60,11 @@ Result<PullResult> PullBatch::Run() {
   tenant_ = *tenant;
   if (work_.page) TW_RETURN_IF_ERROR(ApplyPage(*work_.page));
   TW_RETURN_IF_ERROR(state_.counters.Flush(now_));
-  if (!work_.state.empty()) TW_RETURN_IF_ERROR(effects_.WriteState(Scope(), work_.state));
+  if (work_.counted) TW_RETURN_IF_ERROR(ApplyCounted(*work_.counted));
+  if (!work_.state.empty()) {
+    TW_RETURN_IF_ERROR(effects_.WriteState(
+        PlaceKey(source().name, stream().name, work_.tenant, work_.place), work_.state));
+  }
   if (work_.end) TW_RETURN_IF_ERROR(WriteEnd(*work_.end));
   return result_;
 }
@@ -110,7 +114,7 @@ Status PullBatch::ApplyRecord(const PulledPage& page, const json::Value& record,
   const std::string hashed(id.empty() ? crypto::Sha256(text).view().substr(0, kHashBytes) : id);
   const EventOrigin origin{.source = work_.source,
                            .channel = stream().name,
-                           .stamp_channel = ToString(work_.purpose),
+                           .stamp_channel = ChannelOf(work_.purpose),
                            .private_id = hashed,
                            .received_at = page.requested_at,
                            .sequence = page.applied_sequence,
@@ -199,17 +203,8 @@ Status PullBatch::Remember(const PulledPage& page) {
 Status PullBatch::ReplaceSlice(const PulledPage& page) {
   const uint16_t index = source().event_plans[stream().observes.front()].upserts.front();
   const TablePlan& table = source().tables[index];
-  std::vector<ColumnValue> where;
-  const BindingInput input{.source = &source(), .tenant = &tenant_, .now = now_};
-  for (const ColumnBinding& column : table.key) {
-    if (column.column == stream().slice_column) {
-      where.push_back({column.column, Value(page.slice_day)});
-    } else if (column.value.kind == Binding::Kind::kTenantId ||
-               column.value.kind == Binding::Kind::kTenantName) {
-      TW_ASSIGN_OR_RETURN(Value value, Evaluate(column, input));
-      where.push_back({column.column, std::move(value)});
-    }
-  }
+  TW_ASSIGN_OR_RETURN(std::vector<ColumnValue> where, TenantColumns(table));
+  where.push_back({stream().slice_column, Value(page.slice_day)});
   TW_ASSIGN_OR_RETURN(const auto keys, effects_.KeysWhere({work_.source, index}, where));
   for (const std::vector<Value>& key : keys) {
     if (slice_keys_.contains(RowKeyText(key))) continue;
@@ -258,7 +253,8 @@ Status PullBatch::WriteEnd(const RunEnd& end) {
                                          .ended_at = end.ended_at,
                                          .records = end.records + result_.records,
                                          .changed = end.changed + result_.changed}));
-  return WriteFreshness(end);
+  // Freshness is of the stream's own runs.
+  return work_.place.empty() ? WriteFreshness(end) : Status();
 }
 
 Status PullBatch::WriteFreshness(const RunEnd& end) {

@@ -41,6 +41,12 @@ class PullBatch {
   Status Remember(const PulledPage& page);
   Status ReplaceSlice(const PulledPage& page);
   Status Sweep(uint64_t before);
+  // Checks: pull_checks.cc.
+  Status ApplyCounted(const Counted& counted);
+  Status WriteUnknown(const CheckPlan& plan);
+  Status Compare(const CheckPlan& plan, const Counted::Window& window);
+  Status FollowDays(const Counted& counted);
+  Result<std::vector<ColumnValue>> TenantColumns(const TablePlan& table);
   Status WriteEnd(const RunEnd& end);
   Status WriteFreshness(const RunEnd& end);
 

@@ -52,6 +52,18 @@ struct RunRecord {
   uint64_t changed = 0;
 };
 
+// How the last look at one number ended.
+struct CheckRecord {
+  std::string_view source;
+  std::string_view check;
+  std::string_view tenant;
+  std::string_view metric;  // Empty: a count of rows.
+  std::string_view status;  // ok, info, warning, critical; unknown keeps the numbers that were known.
+  std::optional<int64_t> source_total;
+  std::optional<int64_t> mirror_total;
+  WallTime at;
+};
+
 // What the jobs table shows of a job, beside job_name and is_active, where it has the column.
 inline constexpr std::array<std::string_view, 7> kJobColumns = {
     "job_type", "schedule", "endpoint", "last_run_at", "last_status", "last_error", "next_run_at"};
@@ -84,12 +96,23 @@ class PullEffects {
                                                             std::span<const ColumnValue> where) = 0;
   virtual Status DeleteRow(TableRef table, std::span<const Value> key) = 0;
 
+  // How many rows of a table have these values and meet the conditions.
+  virtual Result<int64_t> CountRows(TableRef table, std::span<const ColumnValue> where,
+                                    std::span<const RowCondition> conditions) = 0;
+  // Replaces the row of the same source, check, tenant and metric; an unknown one without a metric
+  // says it of all.
+  virtual Status WriteCheck(const CheckRecord& check) = 0;
+
   // A row of the freshness table.
   virtual Status UpsertFreshness(uint16_t source, std::span<const ColumnValue> key,
                                  std::span<const ColumnValue> values) = 0;
 
   virtual Status InsertRun(const RunRecord& run) = 0;
   virtual Result<int64_t> RunsSince(std::string_view source, std::string_view tenant,
+                                    WallTime since) = 0;
+  // Runs of one stream and purpose that ended after `since`.
+  virtual Result<Reconciled> RunsOf(std::string_view source, std::string_view stream,
+                                    std::string_view tenant, std::string_view purpose,
                                     WallTime since) = 0;
   virtual Status TrimRuns(WallTime before, int max) = 0;
 

@@ -133,6 +133,10 @@ class NoDays final : public DayEffects {
   Result<int64_t> SweepAliases(std::string&, int) override { return int64_t{0}; }
   Result<bool> Folding() override { return false; }
   Status SetFolding(bool) override { return {}; }
+  Result<DayCount> SumDays(uint16_t, std::span<const Value>, std::string_view, std::string_view,
+                           std::string_view) override {
+    return DayCount{};
+  }
   Result<DayCount> ReadDay(uint16_t, std::span<const Value>, std::string_view,
                            std::string_view) override {
     return DayCount{};

@@ -280,6 +280,26 @@ Result<DayCount> SqliteDays::ReadDay(uint16_t source, std::span<const Value> key
   return count;
 }
 
+Result<DayCount> SqliteDays::SumDays(uint16_t source, std::span<const Value> key,
+                                     std::string_view metric, std::string_view from,
+                                     std::string_view to) {
+  const CounterPlan& plan = *sources_[source]->counters;
+  std::string sql = "select coalesce(sum(n), 0), coalesce(sum(adjusted), 0) from " +
+                    QuoteIdentifier(plan.day_table) + " where ";
+  for (const ColumnBinding& column : plan.day_key)
+    sql += QuoteIdentifier(column.column) + " = ? and ";
+  TW_ASSIGN_OR_RETURN(Statement * read, Get(sql + "metric = ? and local_day between ? and ?"));
+  BindValues(*read, 1, key);
+  const int next = static_cast<int>(key.size()) + 1;
+  read->BindText(next, metric);
+  read->BindText(next + 1, from);
+  read->BindText(next + 2, to);
+  TW_RETURN_IF_ERROR(read->Step());
+  const DayCount count{read->ColumnInt(0), read->ColumnInt(1)};
+  read->Reset();
+  return count;
+}
+
 Status SqliteDays::WriteAdjusted(uint16_t source, std::span<const Value> key,
                                  std::string_view metric, std::string_view day, int64_t adjusted) {
   const CounterPlan& plan = *sources_[source]->counters;

@@ -46,6 +46,18 @@ create table if not exists tidewire_run(
 create index if not exists tidewire_run_ended on tidewire_run(ended_at);
 create index if not exists tidewire_run_tenant on tidewire_run(source, tenant, ended_at);
 
+create table if not exists tidewire_check(
+  source text not null,
+  name text not null,
+  tenant text not null,
+  metric text not null,
+  status text not null,
+  source_total integer,
+  mirror_total integer,
+  checked_at text not null,
+  primary key(source, name, tenant, metric)
+) without rowid;
+
 create table if not exists tidewire_dead_record(
   source text not null,
   stream text not null,

@@ -32,10 +32,16 @@ class SqlitePull final : public PullEffects {
   Result<std::vector<std::vector<Value>>> KeysWhere(TableRef table,
                                                     std::span<const ColumnValue> where) override;
   Status DeleteRow(TableRef table, std::span<const Value> key) override;
+  Result<int64_t> CountRows(TableRef table, std::span<const ColumnValue> where,
+                            std::span<const RowCondition> conditions) override;
+  Status WriteCheck(const CheckRecord& check) override;
   Status UpsertFreshness(uint16_t source, std::span<const ColumnValue> key,
                          std::span<const ColumnValue> values) override;
   Status InsertRun(const RunRecord& run) override;
   Result<int64_t> RunsSince(std::string_view source, std::string_view tenant,
+                            WallTime since) override;
+  Result<Reconciled> RunsOf(std::string_view source, std::string_view stream,
+                            std::string_view tenant, std::string_view purpose,
                             WallTime since) override;
   Status TrimRuns(WallTime before, int max) override;
   Status BuryRecord(const DeadRecord& record) override;

@@ -52,6 +52,56 @@ std::unique_ptr<Job> FallbackJob(const Source& source, uint16_t index) {
   return job;
 }
 
+// What running a stream means: of totals, the checks that compare them.
+std::vector<StreamRef> Runs(const Sources& sources, const StreamRef& ref) {
+  const Source& source = *sources[ref.source];
+  if (source.streams[ref.stream].totals.empty()) return {ref};
+  std::vector<StreamRef> refs;
+  if (!source.consistency) return refs;
+  for (uint16_t i = 0; i < source.consistency->checks.size(); ++i) {
+    const CheckPlan& check = source.consistency->checks[i];
+    if (check.stream == ref.stream) {
+      refs.push_back({ref.source, ref.stream, i, "check:" + check.name});
+    }
+  }
+  return refs;
+}
+
+void AddChecks(const Source& source, uint16_t index, Job& job) {
+  for (uint16_t i = 0; i < source.consistency->checks.size(); ++i) {
+    const CheckPlan& check = source.consistency->checks[i];
+    job.streams.push_back({index, check.stream, i, "check:" + check.name});
+  }
+}
+
+std::unique_ptr<Job> ConsistencyJob(const Source& source, uint16_t index) {
+  auto job = std::make_unique<Job>();
+  job->type = "consistency";
+  job->plan.name = source.name + ".consistency";
+  job->plan.schedule = source.consistency->schedule;
+  job->plan.max_runtime = kStreamRuntimeMax;
+  job->purpose = PullPurpose::kCheck;
+  AddChecks(source, index, *job);
+  return job;
+}
+
+std::unique_ptr<Job> ReconcileJob(const Source& source, uint16_t index) {
+  constexpr std::chrono::hours kRuntimeMax{6};
+  auto job = std::make_unique<Job>();
+  job->type = "reconcile";
+  job->plan.name = source.name + ".reconcile";
+  job->plan.max_runtime = kRuntimeMax;
+  job->purpose = PullPurpose::kReconcile;
+  job->reconciles = index;
+  for (const uint16_t stream : source.consistency->reconcile->streams) {
+    // A snapshot reads everything anyway, and its passes go on.
+    const bool snapshot = source.streams[stream].mode == StreamMode::kSnapshot;
+    job->streams.push_back({index, stream, {}, snapshot ? "" : "reconcile"});
+  }
+  AddChecks(source, index, *job);
+  return job;
+}
+
 }  // namespace
 
 std::string Job::Endpoint(const Sources& sources) const {
@@ -111,7 +161,12 @@ Result<std::vector<std::unique_ptr<Job>>> MakeJobs(const Sources& sources) {
         if (!ref) {
           return Fail(ErrorCode::kInvalidArgument, "job " + plan.name + ": no stream " + name);
         }
-        job->streams.push_back(*ref);
+        const auto refs = Runs(sources, *ref);
+        if (refs.empty()) {
+          return Fail(ErrorCode::kInvalidArgument,
+                      "job " + plan.name + ": no check compares the totals of " + name);
+        }
+        job->streams.insert(job->streams.end(), refs.begin(), refs.end());
       }
       jobs.push_back(std::move(job));
     }
@@ -119,6 +174,10 @@ Result<std::vector<std::unique_ptr<Job>>> MakeJobs(const Sources& sources) {
       if (source.streams[j].schedule) jobs.push_back(StreamJob(source, {i, j}));
     }
     if (source.fallback) jobs.push_back(FallbackJob(source, i));
+    if (source.consistency) {
+      jobs.push_back(ConsistencyJob(source, i));
+      if (source.consistency->reconcile) jobs.push_back(ReconcileJob(source, i));
+    }
   }
   for (size_t i = 0; i < jobs.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {

@@ -19,6 +19,8 @@ namespace tw::ingest {
 struct StreamRef {
   uint16_t source = 0;
   uint16_t stream = 0;
+  std::optional<uint16_t> check = {};  // It is compared, by this one of ConsistencyPlan::checks.
+  std::string place = {};              // See PlaceKey.
   bool operator==(const StreamRef&) const = default;
 };
 
@@ -50,11 +52,15 @@ struct JobRun {
 
 struct Job {
   JobPlan plan;
-  std::string type;  // "job", "stream", "fallback".
+  std::string type;  // "job", "stream", "fallback", "consistency", "reconcile".
   std::vector<StreamRef> streams;
   std::unique_ptr<Fallback> fallback;
   std::optional<uint16_t> fallback_source;
   PullPurpose purpose = PullPurpose::kPoll;
+  // A reconciliation runs for these tenants (ids), or for those that an operator must ask for.
+  std::optional<uint16_t> reconciles;  // Index of the source.
+  StringSet wanted;
+  StringSet asked_for;
 
   bool known = false;  // Its stored state was read.
   bool active = true;
@@ -75,8 +81,8 @@ struct Job {
   void DecodeState(std::string_view text);
 };
 
-// The jobs of all sources: their own, their streams' schedules, their fallbacks.
-// Errors: kInvalidArgument for a stream that is not there.
+// The jobs of all sources: their own, their streams' schedules, their fallbacks and checks.
+// Errors: kInvalidArgument for a stream that is not there, or whose totals nothing compares.
 Result<std::vector<std::unique_ptr<Job>>> MakeJobs(
     const std::vector<std::shared_ptr<const Source>>& sources);
 

@@ -63,9 +63,9 @@ struct SchedulePlan {
   std::chrono::milliseconds every{0};
   std::chrono::milliseconds splay{0};
 
-  // The first time after `after`. A fixed time counts from the epoch, so that restarts change
-  // nothing.
-  WallTime Next(WallTime after) const;
+  // The first time after `after`; never, for what only runs when it is asked for. A fixed time
+  // counts from the epoch, so that restarts change nothing.
+  std::optional<WallTime> Next(WallTime after) const;
   std::string Text() const;
 };
 
@@ -91,6 +91,9 @@ struct StreamPlan {
   std::optional<CsvConfig> csv;
   mapping::Expression records;
   mapping::Expression id;
+  // Of a stream of totals, which is compared and writes no rows: metric → number in `object`.
+  mapping::Expression object;
+  std::vector<std::pair<std::string, mapping::Expression>> totals;
   PagesConfig pages;
   StreamOrder order = StreamOrder::kAny;
   StreamMode mode = StreamMode::kIncremental;
@@ -126,7 +129,46 @@ struct FallbackPlan {
   std::chrono::microseconds also_every{0};
   uint32_t leave_after = 2;
   std::chrono::microseconds settle{0};
-  MissedConfig missed;
+  AlertLevel missed_level = AlertLevel::kWarning;
+  Template missed_text;  // Of n, fact, tenant.name.
+  uint32_t missed_critical_above = 20;
+};
+
+// Which rows of a table count, beside that they are the tenant's.
+struct RowCondition {
+  enum class Kind : uint8_t { kTrue, kFalse, kNull, kNotNull, kEqual, kNotEqual };
+  Kind kind = Kind::kTrue;
+  std::string column;
+  std::string value;  // Of kEqual and kNotEqual.
+};
+
+struct CheckPlan {
+  std::string name;
+  uint16_t stream = 0;  // Index into Source::streams.
+  RequestPlan request;
+  mapping::Expression count;  // Without totals.
+  // What it is compared with: counters of the totals' names, or rows.
+  std::optional<uint16_t> table;  // Index into Source::tables; none: counters.
+  std::vector<RowCondition> where;
+  int64_t day_lag = 1;
+  ToleranceConfig tolerance;
+  double warning = 0.05;  // Shares of the source's number.
+  double critical = 0.1;
+};
+
+struct ReconcilePlan {
+  double above = 0.05;
+  std::vector<uint16_t> streams;
+  bool adjust_days = false;
+  std::chrono::microseconds cooldown{0};
+  uint32_t max_per_day = 3;
+  double dry_run_above = 0.3;
+};
+
+struct ConsistencyPlan {
+  SchedulePlan schedule;
+  std::vector<CheckPlan> checks;
+  std::optional<ReconcilePlan> reconcile;
 };
 
 struct CredentialsPlan {

@@ -32,6 +32,8 @@ enum class AlertLevel : uint8_t { kInfo, kWarning, kCritical };
 enum class Jitter : uint8_t { kFull };
 enum class CursorFormat : uint8_t { kRfc3339 };
 enum class Touch : uint8_t { kAlways, kChanged };
+enum class CheckWindow : uint8_t { kMonthToDate };
+enum class ReconcileThen : uint8_t { kNothing, kAdjustDays };
 
 struct HttpAuthConfig {
   PollText bearer;
@@ -201,6 +203,9 @@ struct StreamConfig {
   std::optional<CsvConfig> csv;
   PollFormula records;
   PollFormula id;
+  // What the source itself counts, in the place of records: an object, and metric → number in it.
+  PollFormula object;
+  config::OrderedMap<PollFormula> totals;
   PagesConfig pages;
   StreamOrder order = StreamOrder::kAny;
   StreamMode mode = StreamMode::kIncremental;
@@ -233,7 +238,8 @@ struct LeaveConfig {
 };
 struct MissedConfig {
   AlertLevel alert = AlertLevel::kWarning;
-  std::string text = "Polling found ${n} ${fact} events the webhook missed for ${tenant.name}";
+  PollText text{
+      std::string("Polling found ${n} ${fact} events the webhook missed for ${tenant.name}")};
   uint32_t critical_above = 20;
 };
 struct FallbackConfig {
@@ -244,6 +250,44 @@ struct FallbackConfig {
   LeaveConfig leave_when;
   std::chrono::microseconds settle = std::chrono::minutes{2};
   MissedConfig missed;
+};
+
+struct CheckSourceConfig {
+  PollText stream;
+  config::OrderedMap<config::Node> query;  // Added to the stream's own.
+  PollFormula count;                       // Of a stream that has no totals.
+};
+struct CheckMirrorConfig {
+  bool counters = false;
+  PollText table;
+  PollText where;
+};
+struct ToleranceConfig {
+  uint64_t abs = 0;
+  double pct = 0;
+};
+struct CheckConfig {
+  PollText name;
+  CheckSourceConfig source;
+  CheckMirrorConfig mirror;
+  CheckWindow window = CheckWindow::kMonthToDate;
+  uint32_t day_lag = 1;
+  ToleranceConfig tolerance;
+  config::Percent warning{5};
+  config::Percent critical{10};
+};
+struct ReconcileConfig {
+  config::Percent above{5};
+  std::vector<PollText> run;
+  ReconcileThen then = ReconcileThen::kNothing;
+  std::chrono::microseconds cooldown = std::chrono::hours{2};
+  uint32_t max_per_day = 3;
+  config::Percent dry_run_above{30};
+};
+struct ConsistencyConfig {
+  ScheduleConfig schedule;
+  std::vector<CheckConfig> checks;
+  std::optional<ReconcileConfig> reconcile;
 };
 
 // Where the tenants' own secrets for outside systems are: one row per tenant and name.

@@ -21,6 +21,9 @@ TW_NAMES(StreamMode, config::Named{StreamMode::kIncremental, "incremental"},
 TW_NAMES(StopRule, config::Named{StopRule::kNoNext, "no_next"},
          config::Named{StopRule::kNoCursor, "no_cursor"},
          config::Named{StopRule::kEmptyPage, "empty_page"})
+TW_NAMES(CheckWindow, config::Named{CheckWindow::kMonthToDate, "month_to_date"})
+TW_NAMES(ReconcileThen, config::Named{ReconcileThen::kNothing, "nothing"},
+         config::Named{ReconcileThen::kAdjustDays, "adjust_days"})
 TW_NAMES(GuardRule, config::Named{GuardRule::kError, "error"})
 TW_NAMES(Misfire, config::Named{Misfire::kRunOnce, "run_once"},
          config::Named{Misfire::kSkip, "skip"})
@@ -232,6 +235,9 @@ constexpr void Describe(config::Of<StreamConfig> auto& config, auto&& field) {
   field("csv", config.csv, "The answer is CSV, written so.");
   field("records", config.records, "The records of an answer.");
   field("id", config.id, "A record's id; default $.id.");
+  field("object", config.object, "Of a stream of totals: where they are; default $.");
+  field("totals", config.totals,
+        "What the source itself counts: metric, number. In the place of records.");
   field("pages", config.pages, "How the next page is found, and the last.");
   field("order", config.order, "Order of the records.");
   field("mode", config.mode, "incremental: what is new; snapshot: everything.");
@@ -279,6 +285,54 @@ constexpr void Describe(config::Of<FallbackConfig> auto& config, auto&& field) {
   field("leave_when", config.leave_when, "What ends polling.");
   field("settle", config.settle, kLeast, kMost, "Younger facts may still come by webhook.");
   field("missed", config.missed, "What to say of facts that only polling found.");
+}
+constexpr void Describe(config::Of<CheckSourceConfig> auto& config, auto&& field) {
+  field(config::Required("stream"), config.stream, "Stream whose request is sent.");
+  field("query", config.query, "Query parameters beyond the stream's own.");
+  field("count", config.count, "Where the answer has the number; a stream of totals needs none.");
+}
+constexpr void Describe(config::Of<CheckMirrorConfig> auto& config, auto&& field) {
+  field("counters", config.counters, "The counters of the same names; written mirror: counters.");
+  field("table", config.table, "Rows of this table, of the tenant.");
+  field("where", config.where,
+        "Only those: COLUMN, not COLUMN, COLUMN is [not] null, COLUMN = VALUE, COLUMN <> VALUE, "
+        "joined by and.");
+}
+constexpr void Describe(config::Of<ToleranceConfig> auto& config, auto&& field) {
+  field("abs", config.abs, uint64_t{0}, uint64_t{1'000'000'000}, "Differences up to it are none.");
+  field("pct", config.pct, 0.0, 100.0, "Differences up to this percentage are none.");
+}
+constexpr void Describe(config::Of<CheckConfig> auto& config, auto&& field) {
+  field(config::Required("name"), config.name, "What alerts and rows call it.");
+  field(config::Required("source"), config.source,
+        "A stream of totals, or a map of stream, query and count.");
+  field(config::Required("mirror"), config.mirror, "counters, or a map of table and where.");
+  field("window", config.window, "Days that totals are asked for.");
+  field("day_lag", config.day_lag, 0u, 30u,
+        "A day is closed that many days after its end: until then the source may still count.");
+  field("tolerance", config.tolerance, "What is no difference.");
+  field("warning", config.warning, config::Percent{0}, config::Percent{100},
+        "A larger difference is a warning; a smaller one information.");
+  field("critical", config.critical, config::Percent{0}, config::Percent{100},
+        "A larger difference is critical.");
+}
+constexpr void Describe(config::Of<ReconcileConfig> auto& config, auto&& field) {
+  using namespace std::chrono_literals;
+  constexpr std::chrono::microseconds kLeast = 1s;
+  constexpr std::chrono::microseconds kMost = std::chrono::days(31);
+  field("above", config.above, config::Percent{0}, config::Percent{100},
+        "A larger difference starts it for that tenant.");
+  field(config::Required("run"), config.run, "Streams that are read again over the window.");
+  field("then", config.then, "adjust_days: closed days follow the source's totals.");
+  field("cooldown", config.cooldown, kLeast, kMost, "Time between two of one tenant.");
+  field("max_per_day", config.max_per_day, 1u, 24u, "Of one tenant in 24 h; then it is critical.");
+  field("dry_run_above", config.dry_run_above, config::Percent{0}, config::Percent{100},
+        "A larger difference is more likely a fault: it waits for tidewire jobs run.");
+}
+constexpr void Describe(config::Of<ConsistencyConfig> auto& config, auto&& field) {
+  field(config::Required("schedule"), config.schedule, "When it is looked.");
+  field(config::Required("checks"), config.checks, "What is compared.");
+  field("reconcile", config.reconcile, "What to do about a difference.");
 }
 constexpr void Describe(config::Of<CredentialsConfig> auto& config, auto&& field) {
   field(config::Required("table"), config.table, "Table of the tenants' credentials.");

@@ -9,8 +9,16 @@ std::string_view ToString(PullPurpose purpose) {
       return "poll";
     case PullPurpose::kBackfill:
       return "backfill";
+    case PullPurpose::kReconcile:
+      return "reconcile";
+    case PullPurpose::kCheck:
+      return "check";
   }
   return "";
+}
+
+std::string_view ChannelOf(PullPurpose purpose) {
+  return purpose == PullPurpose::kBackfill ? "backfill" : "poll";
 }
 
 std::string_view ToString(RunStatus status) {
@@ -42,6 +50,13 @@ std::string StreamStateKey(std::string_view source, std::string_view stream,
                            std::string_view tenant) {
   return "stream\x1f" + std::string(source) + "\x1f" + std::string(stream) + "\x1f" +
          std::string(tenant);
+}
+
+std::string PlaceKey(std::string_view source, std::string_view stream, std::string_view tenant,
+                     std::string_view place) {
+  std::string key = StreamStateKey(source, stream, tenant);
+  if (!place.empty()) key += "\x1f" + std::string(place);
+  return key;
 }
 
 std::string JobStateKey(std::string_view job) { return "job\x1f" + std::string(job); }

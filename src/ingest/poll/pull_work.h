@@ -55,8 +55,15 @@ struct PullView {
   std::vector<OperatorRequest> requests;           // Not yet taken.
 };
 
-enum class PullPurpose : uint8_t { kPoll, kFallback, kBackfill };
-std::string_view ToString(PullPurpose purpose);  // As rows and the run log name it.
+enum class PullPurpose : uint8_t {
+  kPoll,
+  kFallback,
+  kBackfill,
+  kReconcile,  // Reads again because our numbers differ from the source's.
+  kCheck,      // Compares them.
+};
+std::string_view ToString(PullPurpose purpose);   // As the run log names it.
+std::string_view ChannelOf(PullPurpose purpose);  // As rows name it.
 
 // Who runs a job, and until when others keep away.
 struct Lease {
@@ -105,6 +112,31 @@ struct RunEnd {
   uint64_t sweep_before = 0;  // Rows not seen since this pass are gone; 0: no sweep.
 };
 
+// What the source itself counts, as asked for by a check.
+struct Counted {
+  uint16_t check = 0;  // Index into ConsistencyPlan::checks.
+  struct Window {
+    std::string from;  // Local days, inclusive; empty: of a check that has none.
+    std::string to;
+    bool closed_day = false;                // One day that may be adjusted.
+    std::map<std::string, int64_t> totals;  // By metric; a count has the metric "".
+  };
+  std::vector<Window> windows;  // None: it could not be found out.
+};
+
+// The source's number, and ours.
+struct Compared {
+  std::string metric;
+  int64_t source = 0;
+  int64_t mirror = 0;
+};
+
+// A tenant's reconciliations of the last 24 hours.
+struct Reconciled {
+  uint32_t today = 0;
+  std::optional<WallTime> last;
+};
+
 // One transaction of a run: a page, the place that it reached, and at last its end.
 struct PullWork {
   uint16_t source = 0;
@@ -114,6 +146,8 @@ struct PullWork {
   PullPurpose purpose = PullPurpose::kPoll;
   std::optional<PulledPage> page;
   std::string state;  // Of the stream for this tenant: JSON. Empty keeps what is stored.
+  std::string place;  // What the state is kept for, beside the stream's own; see PlaceKey.
+  std::optional<Counted> counted;
   std::optional<RunEnd> end;
   std::optional<Lease> lease;  // Prolonged by this work.
 };
@@ -126,6 +160,14 @@ struct PullResult {
   std::map<std::string, uint64_t> missed;     // By kind: those that a webhook should have reported.
   uint64_t swept = 0;
   bool sweep_refused = false;
+  std::vector<Compared> compared;
+  Reconciled reconciled;
+  struct Adjusted {
+    std::string metric;
+    std::string day;
+    int64_t change = 0;
+  };
+  std::vector<Adjusted> adjusted;
   bool lease_lost = false;  // Another process has the job: nothing was written.
 };
 
@@ -161,6 +203,9 @@ struct Alert {
 // Keys of stored states.
 std::string StreamStateKey(std::string_view source, std::string_view stream,
                            std::string_view tenant);
+// The same for work on the stream beside its own runs: "check:NAME", "reconcile". Empty: the stream's.
+std::string PlaceKey(std::string_view source, std::string_view stream, std::string_view tenant,
+                     std::string_view place);
 std::string JobStateKey(std::string_view job);
 
 }  // namespace tw::ingest

@@ -24,6 +24,10 @@ PullMetrics::PullMetrics(telemetry::Registry& all)
       records(all.GetCounter("tidewire_pull_records_total", "Records that runs have read.")),
       missed(all.GetCounter("tidewire_pull_missed_total",
                             "Facts that only polling found although a webhook reports them.")),
+      reconciliations(all.GetCounter("tidewire_consistency_reconciliations_total",
+                                     "Reconciliations that a difference has started.")),
+      adjusted(all.GetCounter("tidewire_consistency_adjusted_days_total",
+                              "Closed days that took over the source's total.")),
       skipped(all.GetCounter("tidewire_jobs_skipped_total",
                              "Times that a job was due while it still ran.")),
       active(all.GetGauge("tidewire_pull_runs", "Runs under way.")) {
@@ -98,9 +102,7 @@ void Puller::Parts::Begin(Job& job, WallTime now) {
   ClaimRequest claim{.lease = {job.plan.name, owner, now + options.lease}, .now = now};
   for (const TenantTask& task : run.waiting) {
     for (const StreamRef& ref : task.streams) {
-      const Source& source = *wiring.sources[ref.source];
-      claim.states.push_back(
-          StreamStateKey(source.name, source.streams[ref.stream].name, task.tenant));
+      claim.states.push_back(KeyOf(ref, task.tenant));
     }
   }
   wiring.store.Claim(std::move(claim), [box = mailbox, this, &job, id = run.id](
@@ -122,7 +124,9 @@ void Puller::Parts::MakeTasks(Job& job) {
       task.streams.push_back(ref);
     }
   }
+  const StringSet chosen = Chosen(job);
   for (auto& [id, task] : tasks) {
+    if (job.reconciles && !chosen.empty() && !chosen.contains(id)) continue;
     if (job.fallback != nullptr) {
       const PulledTenant* tenant = FindTenant(*job.fallback_source, id);
       const Fallback::Seen seen{tenant->last_webhook_at, tenant->deliveries};
@@ -135,6 +139,11 @@ void Puller::Parts::MakeTasks(Job& job) {
     job.run->waiting.push_back(std::move(task));
   }
   std::ranges::stable_sort(job.run->waiting, {}, &TenantTask::not_before);
+}
+
+std::string Puller::Parts::KeyOf(const StreamRef& ref, std::string_view tenant) const {
+  const Source& source = *wiring.sources[ref.source];
+  return PlaceKey(source.name, source.streams[ref.stream].name, tenant, ref.place);
 }
 
 const PulledTenant* Puller::Parts::FindTenant(uint16_t source, std::string_view id) const {
@@ -189,6 +198,9 @@ void Puller::Parts::EndJob(Job& job) {
     }
     job.late_at.reset();
     job.late_told = false;
+  }
+  for (const auto& other : jobs) {
+    if (!other->wanted.empty()) other->queued = true;
   }
   JobEnd end{.lease = {job.plan.name, owner, run.started},
              .row = job.Row(wiring.sources),

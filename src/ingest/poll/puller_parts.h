@@ -40,6 +40,10 @@ struct PullMetrics {
   telemetry::Counter& requests;
   telemetry::Counter& records;
   telemetry::Counter& missed;
+  telemetry::Counter& reconciliations;
+  telemetry::Counter& adjusted;
+  // Of the last looks: the largest difference between a source and us, in millionths.
+  telemetry::Gauge& Drift(const std::string& source, const std::string& check);
   telemetry::Counter& skipped;
   telemetry::Gauge& active;
 };
@@ -77,6 +81,14 @@ struct Puller::Parts {
   void EndJob(Job& job);
   void CheckLate(Job& job, WallTime now);
   const PulledTenant* FindTenant(uint16_t source, std::string_view id) const;
+  std::string KeyOf(const StreamRef& ref, std::string_view tenant) const;
+
+  // Checks: puller_checks.cc.
+  // Whose reconciliation begins; empty: everyone's.
+  StringSet Chosen(Job& job);
+  void TellChecked(const ActiveRun& active, RunStatus status, const std::string& error);
+  void TellDrift(const ActiveRun& active, const CheckPlan& check, const Compared& worst);
+  Job* ReconcileJobOf(uint16_t source);
 
   // Runs: puller_runs.cc.
   void BeginRun(Job& job, TenantTask task);
@@ -106,6 +118,7 @@ struct Puller::Parts {
   std::multimap<MonoTime, uint64_t> waiting;
   std::map<std::string, bool> alerts;      // Those that fired (true) or were resolved.
   std::set<std::string> held;              // Exclusive credentials.
+  std::map<std::string, double> drifts;    // By source, check, tenant.
   std::map<std::string, MonoTime> paused;  // Credentials that were refused, until when.
 };
 

@@ -2,22 +2,11 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "ingest/poll/consistency.h"
 #include "ingest/poll/puller_parts.h"
 #include "telemetry/log.h"
 
 namespace tw::ingest {
-namespace {
-
-std::string Filled(std::string text, std::string_view name, const std::string& value) {
-  const std::string placeholder = "${" + std::string(name) + "}";
-  for (size_t at = text.find(placeholder); at != std::string::npos;
-       at = text.find(placeholder, at + value.size())) {
-    text.replace(at, placeholder.size(), value);
-  }
-  return text;
-}
-
-}  // namespace
 
 // Requests share their fate by client, and by tenant where each has a key of its own.
 std::string Puller::Parts::CredentialOf(const StreamRun& run) const {
@@ -53,8 +42,12 @@ void Puller::Parts::BeginRun(Job& job, TenantTask task) {
                          .next_due = job.next,
                          .download_path = options.download_directory + "/download-" + run_id};
   setup.tenant.tenant.id = task.tenant;
-  const auto state = job.run->states.find(
-      StreamStateKey(source.name, source.streams[ref.stream].name, task.tenant));
+  setup.place = ref.place;
+  setup.check = ref.check;
+  if (job.purpose == PullPurpose::kReconcile && !ref.check && !ref.place.empty()) {
+    setup.since = ReconcileSince(source, *zone, wiring.clock.Wall());
+  }
+  const auto state = job.run->states.find(KeyOf(ref, task.tenant));
   if (state != job.run->states.end()) setup.state = state->second;
   active->run = std::make_unique<StreamRun>(std::move(setup), wiring.clock.Wall(), wiring.random);
   if (tenant == nullptr) active->run->Cancel("the tenant is not active any more");
@@ -169,8 +162,12 @@ void Puller::Parts::Finish(uint64_t id, RunStatus status, const std::string& err
   if (status == RunStatus::kUnauthorized && !paused.contains(active->credential)) {
     paused[active->credential] = wiring.clock.Mono() + options.unauthorized_pause;
   }
-  AlertOf(*active, status, error);
-  TellMissed(*active);
+  if (active->run->setup().check) {
+    TellChecked(*active, status, error);
+  } else {
+    AlertOf(*active, status, error);
+    TellMissed(*active);
+  }
   Job& job = *active->job;
   JobRun& run = *job.run;
   if (!IsSuccess(status)) {
@@ -228,11 +225,10 @@ void Puller::Parts::TellMissed(const ActiveRun& active) {
   if (!fallback) return;
   for (const auto& [kind, count] : active.run->total().missed) {
     metrics.missed.Add(count);
-    std::string text = Filled(fallback->missed.text, "n", std::to_string(count));
-    text = Filled(std::move(text), "fact", kind);
-    text = Filled(std::move(text), "tenant.name", active.task.name);
-    const bool critical = count > fallback->missed.critical_above;
-    Raise(critical ? AlertLevel::kCritical : fallback->missed.alert, "webhook_missed." + kind,
+    std::string text = fallback->missed_text.Fill(
+        {{"n", std::to_string(count)}, {"fact", kind}, {"tenant.name", active.task.name}});
+    const bool critical = count > fallback->missed_critical_above;
+    Raise(critical ? AlertLevel::kCritical : fallback->missed_level, "webhook_missed." + kind,
           active.run->source().name, active.task.name, std::move(text));
   }
 }

@@ -49,6 +49,7 @@ void StreamRun::OnPage(const fetch::Response& answer) {
   if (const Status ours = CheckTenant(document->root()); !ours.ok()) {
     return Conclude(RunStatus::kRefused, ours.error().message);
   }
+  if (setup_.check) return OnTotals(document->root());
   auto shared = std::make_shared<json::Document>(*std::move(document));
   auto records = plan().records.Select(shared->root());
   ++pages_;
@@ -61,6 +62,17 @@ void StreamRun::OnPage(const fetch::Response& answer) {
     records_ -= records.size();
     const bool loop = followed.error().code == ErrorCode::kOutOfRange;
     return Conclude(loop ? RunStatus::kLoop : RunStatus::kRefused, followed.error().message);
+  }
+  if (setup_.since && plan().cursor) {
+    // Its page reaches further back than what is read again.
+    std::erase_if(records, [&](const mapping::Selected& record) {
+      const auto text = plan()
+                            .cursor->field
+                            ->Evaluate({.record = record.item, .parent = record.parent})
+                            .value.ToText();
+      const auto time = text ? ParseTimestamp(*text) : Fail(ErrorCode::kInvalidArgument, "");
+      return time.ok() && *time < *setup_.since;
+    });
   }
   documents_.push_back(std::move(shared));
   pending_.insert(pending_.end(), records.begin(), records.end());

@@ -26,6 +26,12 @@ StreamRun::StreamRun(Setup setup, WallTime now, Random& random)
     : setup_(std::move(setup)), random_(random), started_(now), before_(StreamState::Decode(
           setup_.state)), now_(now) {
   SetNames();
+  if (setup_.check) {
+    before_ = {};  // What is kept for a check is no place in pages.
+    SetCheckDays(now);
+    if (http().enter_tenant && check()->request.enter_tenant) phase_ = Phase::kEnter;
+    return;
+  }
   SetSlices(now);
   const auto& resume = before_.resume;
   const bool resumable = resume && now - resume->started < kResumeAgeMax &&
@@ -41,7 +47,9 @@ StreamRun::StreamRun(Setup setup, WallTime now, Random& random)
   }
   if (plan().cursor) {
     const CursorConfig& cursor = *plan().cursor;
-    if (before_.done) {
+    if (setup_.since) {
+      bound_ = setup_.since;
+    } else if (before_.done) {
       const WallTime begun = *before_.done - cursor.lag;
       bound_ = std::min(before_.seen.value_or(begun), begun) - cursor.lookback;
     } else if (plan().order == StreamOrder::kNewestFirst) {
@@ -70,18 +78,18 @@ void StreamRun::SetSlices(WallTime now) {
   const auto days = std::chrono::duration_cast<std::chrono::days>(plan().window->lookback).count();
   const auto noon = NoonOf(zone, LocalDay(zone, now));
   for (int64_t back = days; back >= 0; --back) {
-    slices_.push_back(LocalDay(zone, *noon - std::chrono::hours(24 * back)));
+    const std::string day = LocalDay(zone, *noon - std::chrono::hours(24 * back));
+    slices_.push_back({day, day});
   }
 }
 
 TemplateValues StreamRun::Values() const {
   TemplateValues values{.names = &names_};
-  if (!plan().window) return values;
   values.zone = plan().window_zone ? plan().window_zone : setup_.zone;
-  if (!slices_[slice_].empty()) {
-    values.window_from = *NoonOf(*values.zone, slices_[slice_]);
-    values.window_to = values.window_from;
-  } else {
+  if (const Days& days = slices_[slice_]; !days.from.empty()) {
+    values.window_from = *NoonOf(*values.zone, days.from);
+    values.window_to = *NoonOf(*values.zone, days.to);
+  } else if (plan().window) {
     values.window_from = started_ - plan().window->lookback;
     values.window_to = started_;
   }
@@ -124,7 +132,7 @@ StreamRun::Step StreamRun::Next(WallTime now, uint64_t applied_sequence) {
     case Phase::kDownload:
       return Ask(now, applied_sequence);
     case Phase::kStore:
-      return StorePage();
+      return setup_.check ? StoreCounted() : StorePage();
     case Phase::kFile:
       return StoreRows(now);
     case Phase::kEnd:
@@ -155,6 +163,7 @@ Result<fetch::Request> StreamRun::BuildNext() {
     request.response_bytes_max = plan().csv->max_bytes.bytes;
     return request;
   }
+  if (setup_.check) return BuildRequest(source(), check()->request, Values());
   const bool linked = !next_.empty() && plan().pages.next.where.known();
   if (linked) return BuildLink(source(), plan().request, Values(), next_);
   TW_ASSIGN_OR_RETURN(auto request, BuildRequest(source(), plan().request, Values()));
@@ -279,6 +288,11 @@ void StreamRun::OnStored(const Result<PullResult>& result) {
   total_.sweep_refused = total_.sweep_refused || result->sweep_refused;
   for (const auto& [kind, count] : result->new_facts) total_.new_facts[kind] += count;
   for (const auto& [kind, count] : result->missed) total_.missed[kind] += count;
+  if (setup_.check) {
+    total_.compared = result->compared;
+    total_.reconciled = result->reconciled;
+    total_.adjusted = result->adjusted;
+  }
   if (result->lease_lost) {
     phase_ = Phase::kDone;
     status_ = RunStatus::kCancelled;
@@ -297,7 +311,9 @@ PullWork StreamRun::NewWork() const {
           .stream = setup_.stream_index,
           .tenant = setup_.tenant.tenant.id,
           .run_id = setup_.run_id,
-          .purpose = setup_.purpose};
+          // What compares at the end of a reconciliation is no second one.
+          .purpose = setup_.check ? PullPurpose::kCheck : setup_.purpose,
+          .place = setup_.place};
 }
 
 RunEnd StreamRun::EndOf(WallTime now) const {
@@ -350,9 +366,13 @@ void StreamRun::FillState(StreamState& state) const {
 
 StreamRun::Step StreamRun::StoreEnd(WallTime now) {
   stored_ = NewWork();
-  StreamState state;
-  FillState(state);
-  stored_.state = state.Encode();
+  if (setup_.check) {
+    stored_.counted = Counted{.check = *setup_.check, .windows = {}};
+  } else {
+    StreamState state;
+    FillState(state);
+    stored_.state = state.Encode();
+  }
   stored_.end = EndOf(now);
   phase_ = Phase::kStore;
   return Store{stored_};
@@ -365,9 +385,10 @@ StreamRun::Step StreamRun::StorePage() {
                   .requested_at = requested_at_,
                   .applied_sequence = requested_sequence_,
                   .pass = pass_,
-                  .count_missed = before_.done.has_value() &&
-                                  setup_.purpose != PullPurpose::kBackfill};
-  if (plan().replace_slice) page.slice_day = slices_[slice_];
+                  .count_missed = setup_.purpose == PullPurpose::kReconcile ||
+                                  (before_.done.has_value() &&
+                                   setup_.purpose != PullPurpose::kBackfill)};
+  if (plan().replace_slice) page.slice_day = slices_[slice_].from;
   stored_.page = std::move(page);
   if (last_page_) {
     next_.clear();

@@ -38,6 +38,11 @@ class StreamRun {
     PullPurpose purpose = PullPurpose::kPoll;
     std::optional<WallTime> next_due;
     std::string download_path;  // Of a file, while it is read.
+    std::string place;          // What the state is kept for; see PlaceKey.
+    // Asks what the source counts, in the place of records.
+    std::optional<uint16_t> check;  // Index into ConsistencyPlan::checks.
+    // Reads what happened since then, whatever was read before.
+    std::optional<WallTime> since;
   };
   StreamRun(Setup setup, WallTime now, Random& random);
   ~StreamRun();
@@ -84,6 +89,10 @@ class StreamRun {
   TemplateValues Values() const;
   void SetNames();
   void SetSlices(WallTime now);
+  void SetCheckDays(WallTime now);
+  const CheckPlan* check() const;
+  void OnTotals(const json::Value& root);
+  Step StoreCounted();
 
   Step Ask(WallTime now, uint64_t applied_sequence);
   Result<fetch::Request> BuildNext();
@@ -136,14 +145,20 @@ class StreamRun {
   WallTime requested_at_;
   uint64_t requested_sequence_ = 0;
 
-  // Slices: local days; one empty entry without a window's slice.
-  std::vector<std::string> slices_;
+  // Slices: local days, inclusive; one empty entry without days.
+  struct Days {
+    std::string from;
+    std::string to;
+    bool closed_day = false;  // Of a check that may adjust it.
+  };
+  std::vector<Days> slices_;
   size_t slice_ = 0;
 
   // What waits to be stored.
   std::vector<std::shared_ptr<const json::Document>> documents_;
   std::vector<mapping::Selected> pending_;
   PullWork stored_;
+  Counted counted_;
 
   // Files.
   class File;

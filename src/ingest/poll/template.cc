@@ -32,7 +32,22 @@ std::string FormatTime(WallTime time, const std::string& format, const date::tim
 
 }  // namespace
 
-Result<Template> Template::Compile(std::string_view text) {
+Result<Template> Template::Compile(std::string_view text) { return CompileWith(text, IsKnown); }
+
+Result<Template> Template::Compile(std::string_view text,
+                                   std::span<const std::string_view> names) {
+  return CompileWith(text, [&](std::string_view name) {
+    return std::ranges::find(names, name) != names.end();
+  });
+}
+
+std::string Template::Fill(const StringMap<std::string>& names) const {
+  std::string missing;
+  return Fill({.names = &names}, missing);
+}
+
+template <typename Known>
+Result<Template> Template::CompileWith(std::string_view text, Known known) {
   Template compiled;
   while (!text.empty()) {
     const size_t open = text.find("${");
@@ -47,7 +62,7 @@ Result<Template> Template::Compile(std::string_view text) {
     Part part{std::string(inside.substr(0, colon)), {}, true};
     if (colon != std::string_view::npos) part.format = inside.substr(colon + 1);
     const bool is_time = part.text.starts_with("window.");
-    if (!IsKnown(part.text) || (!part.format.empty() && !is_time)) {
+    if (!known(part.text) || (!part.format.empty() && !is_time)) {
       return Fail(ErrorCode::kInvalidArgument, "nothing is known as ${" + std::string(inside) + "}");
     }
     if (!part.format.empty() && !mapping::IsTimeFormat(part.format)) {

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,8 @@ class Template {
   Template() = default;
   // Errors: kInvalidArgument for a placeholder that is not closed or not of this list.
   static Result<Template> Compile(std::string_view text);
+  // The same with these names in the place of that list.
+  static Result<Template> Compile(std::string_view text, std::span<const std::string_view> names);
 
   bool empty() const { return parts_.empty(); }
   // Names used, without formats.
@@ -45,8 +48,12 @@ class Template {
   // `missing` gets the first name that has no value.
   std::string Fill(const TemplateValues& values, std::string& missing,
                    Encode encode = nullptr) const;
+  // The same for a text whose names all have a value, or may be left out.
+  std::string Fill(const StringMap<std::string>& names) const;
 
  private:
+  template <typename Known>
+  static Result<Template> CompileWith(std::string_view text, Known known);
   struct Part {
     std::string text;  // Literal, or the name.
     std::string format;
