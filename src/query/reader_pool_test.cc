@@ -120,7 +120,7 @@ TEST_F(ReaderPoolTest, AFullQueueRefusesAndTheEndDropsWhatWaits) {
     ASSERT_THAT(pool->Submit([&runs, held](ReadConnection&) { ++runs; }), IsOk());
   }
   EXPECT_THAT(pool->Submit([&runs, held](ReadConnection&) { ++runs; }),
-              FailsWith(ErrorCode::kResourceExhausted, HasSubstr("too many reads")));
+              FailsWith(ErrorCode::kResourceExhausted, HasSubstr("too much is waiting")));
   EXPECT_EQ(held.use_count(), 3);  // The refused task is gone already.
   std::thread ender([&] { pool.reset(); });
   // The end has begun once it waits; the running task then finishes, the waiting ones do not run.
