@@ -30,12 +30,12 @@ TEST_F(ServerTest, HealthMetricsAndWhatIsNotThere) {
   }
 }
 
-TEST_F(ServerTest, AWrongMethodOnAKnownPathIs405AndNamesTheRightOne) {
+TEST_F(ServerTest, AWrongMethodOnAKnownPathIs405AndNamesTheRightOnes) {
   Start();
   const std::pair<const char*, const char*> cases[] = {
       {"/health/live", "GET"},           {"/health/ready", "GET"},     {"/metrics", "GET"},
       {"/realtime/v1/websocket", "GET"}, {"/socket/websocket", "GET"}, {"/v1/queries/q", "GET"},
-      {"/hooks/outreach/dev", "POST"},
+      {"/hooks/outreach/dev", "POST, GET"},
   };
   for (const auto& [path, allow] : cases) {
     for (const char* method : {"DELETE", "PUT", "PATCH", "HEAD", "get", "FOO"}) {
