@@ -183,7 +183,10 @@ test(
 test('76: names with line ends and escapes stay one event and one log line', limit, async (t) => {
   const server = await serve(t, {
     ...counters,
-    'tidewire.yaml': counters['tidewire.yaml'].replace('server:', 'server:\n  outbox_max: 64KiB'),
+    'tidewire.yaml': counters['tidewire.yaml'].replace(
+      'server:',
+      'server:\n  outbox_max: 64KiB\n  slow_clients: cut',
+    ),
   });
   const evil = 'x\r\n\u001b[31mINJECTED\u2028\u0000%0adata: y';
   const sub = `u1${evil.replace('\u0000', '')}`;
