@@ -1,12 +1,13 @@
 // Webhooks whose rows live in PostgreSQL: the real binary with examples/outreach/postgres.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createClient } from '@supabase/supabase-js';
 import WebSocket from 'ws';
 import { binary, emailOf, hookEvent, mint, post, until } from './server.mjs';
-import { startOnPostgres } from './stores.mjs';
+import { outreachOfPostgres, startOnPostgres } from './stores.mjs';
 
 const limit = { timeout: 180_000 };
 async function follow(t, server, workspace, table) {
@@ -184,14 +185,14 @@ test(
       tidewire('jobs', 'list').map((job) => [job.job_name, job.is_active]),
       [
         ['daily_catch_all', false],
+        ['outreach.consistency', false],
         ['outreach.fallback', false],
+        ['outreach.reconcile', true],
       ],
     );
     assert.equal(tidewire('jobs', 'resume', 'outreach.fallback').result, 'resumed');
     assert.equal(
-      await server.sql(
-        "select is_active from scheduled_jobs where job_name = 'outreach.fallback'",
-      ),
+      await server.sql("select is_active from scheduled_jobs where job_name = 'outreach.fallback'"),
       't',
     );
     await server.sql(`create function refuse() returns trigger language plpgsql as
@@ -220,14 +221,11 @@ test(
 );
 
 test('tidewire apply replaces the mapping while deliveries come', limit, async (t) => {
-  const server = await start(t);
+  const server = await startOnPostgres(t);
   const source = join(server.directory, 'outreach.yaml');
-  copyFileSync(join(example, '../outreach.yaml'), source);
+  copyFileSync(outreachOfPostgres, source);
   const main = join(server.directory, 'tidewire.yaml');
-  writeFileSync(
-    main,
-    readFileSync(main, 'utf8').replace(join(example, '../outreach.yaml'), 'outreach.yaml'),
-  );
+  writeFileSync(main, readFileSync(main, 'utf8').replace(outreachOfPostgres, 'outreach.yaml'));
   const apply = () =>
     JSON.parse(
       execFileSync(binary(), ['apply', '--data', server.data, '--json'], { encoding: 'utf8' }),
@@ -260,7 +258,7 @@ test('tidewire apply replaces the mapping while deliveries come', limit, async (
     { says: server.log },
   );
   assert.equal(
-    await server.psql(
+    await server.sql(
       "select string_agg(lead_email, ',') from client_leads where bison_lead_id in (7, 8)",
     ),
     emailOf(8),

@@ -9,6 +9,8 @@ import { PostgresCluster } from './postgres-cluster.mjs';
 import { secret, sqlite, startTidewire, until } from './server.mjs';
 
 const example = fileURLToPath(new URL('../../examples/outreach/postgres', import.meta.url));
+/** The source file that the example on PostgreSQL runs. */
+export const outreachOfPostgres = join(example, '../outreach.yaml');
 
 let cluster; // One for the test file, when it is first needed.
 let databases = 0;
@@ -32,7 +34,7 @@ export async function startOnPostgres(t) {
   // Slots belong to the whole cluster.
   const config = readFileSync(`${example}/tidewire.yaml`, 'utf8')
     .replace('kind: postgres', `kind: postgres\n  slot: ${database}`)
-    .replace('../outreach.yaml', join(example, '../outreach.yaml'));
+    .replace('../outreach.yaml', outreachOfPostgres);
   writeFileSync(join(directory, 'tidewire.yaml'), config);
   copyFileSync(`${example}/dev.json`, join(directory, 'dev.json'));
   const server = await startTidewire(t, ['--config', directory], {
