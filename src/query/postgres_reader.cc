@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "json/json.h"
-#include "postgres/search_path.h"
+#include "query/acting_session.h"
 #include "query/read_budget.h"
 
 namespace tw::query {
@@ -70,11 +70,6 @@ std::string BuildSql(const TableQuery& query, const Pushed& pushed) {
 
 }  // namespace
 
-std::string ActAs(std::string_view role, std::string_view claims) {
-  return "set local row_security = on; set local role " + QuoteIdentifier(role) +
-         "; set local \"request.jwt.claims\" = " + postgres::QuoteLiteral(claims);
-}
-
 Result<TableResult> PostgresReader::Read(const TableQuery& query, const ReaderLimits& limits) {
   TW_ASSIGN_OR_RETURN(auto results, ReadTables({&query, 1}, limits));
   return std::move(results.front());
@@ -83,7 +78,12 @@ Result<TableResult> PostgresReader::Read(const TableQuery& query, const ReaderLi
 Result<std::vector<TableResult>> PostgresReader::ReadTables(std::span<const TableQuery> queries,
                                                             const ReaderLimits& limits) {
   for (int attempt = 0; attempt < StreamPlace::kSnapshotsMax; ++attempt) {
-    TW_RETURN_IF_ERROR(Connect());
+    TW_RETURN_IF_ERROR(OpenToAct({.dsn = options_.dsn,
+                                  .application_name = "tidewire reader",
+                                  .statement_timeout = options_.statement_timeout,
+                                  // What the policies of the role hid would be missing.
+                                  .settings = {{"row_security", "off"}}},
+                                 connection_, types_));
     auto results = ReadOnce(queries, limits);
     if (!results.ok()) {
       if (connection_->broken()) connection_.reset();
@@ -92,22 +92,6 @@ Result<std::vector<TableResult>> PostgresReader::ReadTables(std::span<const Tabl
     if (*results) return std::move(**results);
   }
   return Fail(ErrorCode::kUnavailable, "too many commits at the same moment; try again");
-}
-
-Status PostgresReader::Connect() {
-  if (connection_ && !connection_->broken()) return {};
-  auto opened = postgres::Connection::Open({.dsn = options_.dsn,
-                                            .application_name = "tidewire reader",
-                                            .statement_timeout = options_.statement_timeout,
-                                            // What the policies of the role hid would be missing.
-                                            .settings = {{"row_security", "off"}}});
-  if (!opened.ok()) {
-    return Fail(ErrorCode::kUnavailable, "the database cannot be reached: " + opened.error().message);
-  }
-  connection_.emplace(std::move(*opened));
-  // We name every schema; functions that policies call may rely on what the database says.
-  TW_RETURN_IF_ERROR(postgres::UseDatabaseSearchPath(*connection_));
-  return types_.Load(*connection_);
 }
 
 Result<std::optional<std::vector<TableResult>>> PostgresReader::ReadOnce(

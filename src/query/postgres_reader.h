@@ -40,9 +40,6 @@ struct PostgresReaderOptions {
 
 struct ReadBudget;
 
-// What makes a transaction the reader's own: its role, its claims, row-level security on.
-std::string ActAs(std::string_view role, std::string_view claims);
-
 // One thread's connection: opened when it is needed, and again after it was lost.
 class PostgresReader {
  public:
@@ -58,7 +55,6 @@ class PostgresReader {
                                               const ReaderLimits& limits);
 
  private:
-  Status Connect();
   Result<std::optional<std::vector<TableResult>>> ReadOnce(std::span<const TableQuery> queries,
                                                            const ReaderLimits& limits);
   Result<TableResult> ReadRows(const TableQuery& query, ReadBudget& budget);

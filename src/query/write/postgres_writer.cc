@@ -4,8 +4,7 @@
 
 #include "base/strings.h"
 #include "json/json.h"
-#include "postgres/search_path.h"
-#include "query/postgres_reader.h"
+#include "query/acting_session.h"
 #include "query/write/write_schema.h"
 #include "telemetry/log.h"
 
@@ -81,9 +80,12 @@ int StatusOfSqlState(std::string_view sqlstate) {
 WriteOr<WriteResult> PostgresWriter::Execute(const TableWrite& write) {
   // A connection that has been idle may be found lost only now.
   for (int attempt = 0; attempt < 2; ++attempt) {
-    if (const Status connected = Connect(); !connected.ok()) {
-      return Refuse(503, "PGRST000", connected.error().message);
-    }
+    const Status connected = OpenToAct({.dsn = options_.dsn,
+                                        .application_name = "tidewire writer",
+                                        .statement_timeout = options_.statement_timeout,
+                                        .settings = {}},
+                                       connection_, types_);
+    if (!connected.ok()) return Refuse(503, "PGRST000", connected.error().message);
     if (connection_->Execute("begin").ok()) break;
     connection_.reset();
   }
@@ -92,22 +94,6 @@ WriteOr<WriteResult> PostgresWriter::Execute(const TableWrite& write) {
   if (connection_->in_transaction()) (void)connection_->Execute("rollback");
   if (connection_->broken()) connection_.reset();
   return result;
-}
-
-Status PostgresWriter::Connect() {
-  if (connection_ && !connection_->broken()) return {};
-  connection_.reset();
-  auto opened = postgres::Connection::Open({.dsn = options_.dsn,
-                                            .application_name = "tidewire writer",
-                                            .statement_timeout = options_.statement_timeout,
-                                            .settings = {}});
-  if (!opened.ok()) {
-    return Fail(ErrorCode::kUnavailable,
-                "the database cannot be reached: " + opened.error().message);
-  }
-  connection_.emplace(std::move(*opened));
-  TW_RETURN_IF_ERROR(postgres::UseDatabaseSearchPath(*connection_));
-  return types_.Load(*connection_);
 }
 
 // Within the transaction that Execute has begun.

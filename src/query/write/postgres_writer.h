@@ -49,7 +49,6 @@ class PostgresWriter {
 
  private:
   struct Written;
-  Status Connect();
   WriteOr<WriteResult> Run(const TableWrite& write);
   WriteOr<std::optional<WriteResult>> TakeMutation(const TableWrite& write);
   WriteOr<void> Change(const TableWrite& write, Written& written);
